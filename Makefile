@@ -1,0 +1,35 @@
+# make demo     train and run a first model
+# make test     what must pass before a change goes in: checks, tests, doctests
+# make check    format, lint, types
+# make bench    measurements
+#
+# Each target installs what it needs into .venv first, and again when pyproject.toml changes.
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test check bench
+
+demo: $(INSTALLED)
+	@$(BIN)/evergraph run examples/digits.py
+
+test: check
+	@$(BIN)/python -m pytest -q --no-header --doctest-modules src
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-header tests
+
+check: $(INSTALLED)
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(INSTALLED)
+	@set -e; for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+$(INSTALLED): pyproject.toml
+	@echo "installing into .venv (a minute or two, the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@

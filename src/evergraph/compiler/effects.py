@@ -1,0 +1,135 @@
+"""Which value of a variable does an op see?
+
+An op sees exactly the writes that happen before it: those from which a path of data or control edges leads to it. A
+write that nothing orders before a read is not seen by it. Unordered writes to one variable apply one after the other,
+in creation order. So every run is deterministic.
+
+    v0 ──► assign_add(1) ──► v1 ──► assign_add(2) ──► v2
+     └─ a read that waits for nothing sees v0; a read with a control edge from the first assign_add sees v1
+
+Each write makes a *version* of its variable. Ancestor writes fit in one Python int used as a bit set per op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from evergraph.framework import dtypes, errors
+from evergraph.framework.operation import Operation
+from evergraph.framework.tensor import Tensor
+
+VARIABLE_OPS = frozenset(("VariableV2", "Variable", "VarHandleOp", "TemporaryVariable"))
+_PASS_THROUGH = frozenset(("Identity", "RefIdentity", "Enter", "RefEnter", "Exit", "RefExit", "Switch", "RefSwitch"))
+
+
+def variable_key(op: Operation) -> str:
+    """Under which name a session keeps the value of the variable that `op` declares."""
+    container = op.attrs.get("container", b"").decode()
+    shared = (op.attrs.get("shared_name") or op.attrs.get("var_name") or b"").decode() or op.name
+    return f"{container}|{shared}" if container else shared
+
+
+def variable_of(tensor: Tensor) -> Operation | None:
+    """The op that declares the variable which `tensor` refers to, or None if `tensor` is a plain value."""
+    op, index = tensor.op, tensor.value_index
+    for _ in range(10_000):
+        if op.type in VARIABLE_OPS:
+            return op
+        if not (op.outputs[index].dtype._is_ref_dtype or op.outputs[index].dtype is dtypes.resource):
+            return None
+        source = None
+        if op.opdef.updates:
+            source = next((t for t in op.inputs if t.dtype._is_ref_dtype), None)
+        elif op.type in _PASS_THROUGH:
+            source = op.inputs[0]
+        if source is None:
+            return None
+        op, index = source.op, source.value_index
+    return None
+
+
+@dataclass
+class Effects:
+    """The versions of the variables in a plan. Version 0 is the value at the start of the run."""
+
+    reads: dict[tuple[Operation, int], tuple[str, int]] = field(default_factory=dict)
+    """(op, input position) to the (variable, version) that the op sees there."""
+    writes: dict[Operation, list[tuple[str, int]]] = field(default_factory=dict)
+    """op to the (variable, version) pairs it makes, in the order of its `updates`."""
+    last: dict[str, int] = field(default_factory=dict)
+    """variable to the version it has at the end of the run."""
+    previous: dict[Operation, list[Operation]] = field(default_factory=dict)
+    """op to the writes that must have been applied before it: its bases, and what it reads."""
+    declared: dict[str, Operation] = field(default_factory=dict)
+    """variable to the op that declares it."""
+
+
+def effects(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Effects:
+    """The effects of `ops`, which are in topological order with creation order as the tie-break."""
+    found = Effects()
+    bit: dict[Operation, int] = {}
+    ancestors: dict[Operation, int] = {}
+    history: dict[str, list[tuple[int, Operation]]] = {}
+    any_writes = False
+    for op in ops:
+        seen = 0
+        if any_writes:
+            for t in op.inputs:
+                if t not in fed:
+                    seen |= ancestors.get(t.op, 0) | bit.get(t.op, 0)
+            for c in op._control_inputs:
+                seen |= ancestors.get(c, 0) | bit.get(c, 0)
+            if seen:
+                ancestors[op] = seen
+        opdef = op.opdef
+        made: list[tuple[str, int]] = []
+        for position, t in enumerate(op.inputs):
+            kind = t.dtype
+            if not (kind._is_ref_dtype or kind is dtypes.resource) or t in fed:
+                continue
+            declared = variable_of(t)
+            if declared is None:
+                continue
+            key = variable_key(declared)
+            found.declared.setdefault(key, declared)
+            versions = history.get(key, [])
+            if opdef.updates and opdef.inputs[position].name in opdef.updates:
+                base = len(versions)
+                found.reads[op, position] = key, base
+                made.append((key, base + 1))
+                if versions:
+                    found.previous.setdefault(op, []).append(versions[-1][1])
+            else:
+                version = next((n for n in range(len(versions), 0, -1) if seen & versions[n - 1][0]), 0)
+                found.reads[op, position] = key, version
+                if version:
+                    found.previous.setdefault(op, []).append(versions[version - 1][1])
+        if made:
+            if len({key for key, _ in made}) != len(made):
+                raise errors.InvalidArgumentError(
+                    None, op, f"op {op.name!r} updates the same variable twice: {', '.join(key for key, _ in made)}"
+                )
+            any_writes = True
+            bit[op] = 1 << len(bit)
+            found.writes[op] = made
+            for key, version in made:
+                history.setdefault(key, []).append((bit[op], op))
+                found.last[key] = version
+    return found
+
+
+def fetched_version(tensor: Tensor, found: Effects, writes_before: dict[Operation, int] | None = None) -> tuple[str, int]:
+    """The (variable, version) that fetching the reference `tensor` gives.
+
+    A reference that an update gives out has the value which that update left; the variable's own reference has the
+    value at the start of the run.
+    """
+    declared = variable_of(tensor)
+    assert declared is not None
+    key = variable_key(declared)
+    found.declared.setdefault(key, declared)
+    for k, version in found.writes.get(tensor.op, ()):
+        if k == key:
+            return key, version
+    return key, 0

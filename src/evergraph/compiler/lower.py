@@ -1,0 +1,175 @@
+"""From a stage to an XLA program.
+
+A device stage becomes one pure function
+
+    (variables overwritten, variables read, inputs, large constants, random counters)
+        -> (outputs, new values of the variables, whether all checks hold)
+
+traced once per input signature and compiled by XLA. Buffers of the variables it overwrites are donated, so an update
+is in place. While tracing, a value that is already known (constants, `tf.shape` of a known shape, and what follows
+from them) stays a NumPy array, so that shapes, axes and loop counts become static by themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evergraph.compiler import malloc
+from evergraph.compiler.interpret import blocks_used, located
+from evergraph.compiler.plan import Instruction, Register, Stage
+from evergraph.framework import errors
+from evergraph.framework.shapes import size_of
+from evergraph.ops.opdef import CheckCollector, collectors
+
+# A folded value above this many elements is computed by the program rather than carried inside it.
+FOLD_LIMIT = 16_384
+# A constant above this many elements is an argument of the program: XLA would copy and hash it at every compilation.
+LIFT_LIMIT = 65_536
+
+tracing = threading.RLock()  # one trace at a time: kernels report their checks to a shared list
+
+
+class Program:
+    """A compiled device stage for one signature of inputs."""
+
+    def __init__(self, stage: Stage, constants: list[Any], static_values: Sequence[np.ndarray]) -> None:
+        malloc.keep_freed_memory()
+        import jax
+
+        self.stage = stage
+        self.blocks: list[int] = [0] * len(stage.random_ops)
+        self.has_checks = False
+        self.static_values = dict(zip(stage.static_inputs, static_values, strict=True))
+        self.dynamic_inputs = tuple(r for r in stage.inputs if r not in self.static_values)
+        self.constants = {r: constants[r] for r in _constants_of(stage, constants)}
+        self.lifted_registers = tuple(r for r, v in self.constants.items() if getattr(v, "size", 0) > LIFT_LIMIT)
+        self.donated = tuple(k for k in stage.reads if k in stage.donated)
+        self.kept = tuple(k for k in stage.reads if k not in stage.donated)
+        by_key = dict(zip(stage.reads, stage.read_registers, strict=True))
+        self.donated_registers = tuple(by_key[k] for k in self.donated)
+        self.kept_registers = tuple(by_key[k] for k in self.kept)
+        self.device = jax_device(stage.kind)
+        self.moves = self.device is not None and self.device != jax.local_devices()[0]
+        with jax.enable_x64(True):
+            self.lifted = [jax.device_put(self.constants[r], self.device) for r in self.lifted_registers]
+        self._compiled = jax.jit(self._trace, donate_argnums=(0,))
+        self._x64 = jax.enable_x64
+        self._put = jax.device_put
+
+    def __call__(
+        self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
+    ) -> tuple[list[Any], list[Any], Any]:
+        with self._x64(True):
+            if self.moves:
+                donated, kept, inputs = self._put((donated, kept, inputs), self.device)
+            return self._compiled(donated, kept, inputs, self.lifted, counters)
+
+    def _trace(
+        self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any
+    ) -> tuple[list[Any], list[Any], Any]:
+        import jax.numpy as jnp
+
+        values: dict[Register, Any] = dict(self.constants)
+        values.update(zip(self.lifted_registers, lifted, strict=True))
+        values.update(zip(self.dynamic_inputs, inputs, strict=True))
+        values.update(self.static_values)
+        values.update(zip(self.donated_registers, donated, strict=True))
+        values.update(zip(self.kept_registers, kept, strict=True))
+        checks = CheckCollector()
+        with tracing:
+            collectors.append(checks)
+            try:
+                for instruction in self.stage.instructions:
+                    self._trace_one(instruction, values, counters, jnp)
+            finally:
+                collectors.pop()
+        writes = [values[r] for r in self.stage.write_registers]
+        ok = None
+        if checks.conditions:
+            ok = jnp.stack([jnp.asarray(c) for c in checks.conditions]).all()
+            old = dict(zip((*self.donated, *self.kept), (*donated, *kept), strict=True))
+            # A program that fails a check leaves every variable as it was, although its buffers were donated.
+            writes = [
+                jnp.where(ok, new, old[key]) if key in old and old[key].shape == new.shape else new
+                for key, new in zip(self.stage.writes, writes, strict=True)
+            ]
+        self.has_checks = ok is not None
+        return [jnp.asarray(values[r]) for r in self.stage.outputs], [jnp.asarray(w) for w in writes], ok
+
+    def _trace_one(self, instruction: Instruction, values: dict[Register, Any], counters: Any, jnp: Any) -> None:
+        args = [
+            tuple(values[r] for r in source) if type(source) is tuple else values[source] for source in instruction.inputs
+        ]
+        op = instruction.op
+        for value, is_static, arg in zip(args, instruction.static, op.opdef.inputs, strict=True):
+            if is_static and not _is_known(value):
+                raise errors.InternalError(
+                    None, op, f"operand {arg.name!r} of {op.name!r} ({op.type}) must be known before its stage is compiled"
+                )
+        try:
+            if instruction.random >= 0:
+                self.blocks[instruction.random] = blocks_used(instruction, args)
+                result = instruction.kernel(jnp, *args, counter=counters[instruction.random], **instruction.attrs)
+            elif instruction.pure and all(map(_is_known, args)) and _folds(instruction):
+                kernel = op.opdef.numpy_kernel or instruction.kernel
+                with np.errstate(all="ignore"):
+                    result = kernel(np, *args, **instruction.attrs)
+            else:
+                result = instruction.kernel(jnp, *args, **instruction.attrs)
+        except Exception as error:
+            raise located(error, op, args) from error
+        outputs = instruction.outputs
+        if len(outputs) == 1:
+            if type(result) is tuple or type(result) is list:
+                result = result[0]
+            values[outputs[0]] = _typed(result, instruction.types[0])
+        else:
+            for register, kind, value in zip(outputs, instruction.types, result or (), strict=True):
+                values[register] = _typed(value, kind)
+
+
+def _constants_of(stage: Stage, constants: list[Any]) -> list[Register]:
+    found: dict[Register, None] = {}
+    for instruction in stage.instructions:
+        for source in instruction.inputs:
+            for register in source if type(source) is tuple else (source,):
+                if constants[register] is not None:
+                    found[register] = None
+    return list(found)
+
+
+def _is_known(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(map(_is_known, value))
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def _folds(instruction: Instruction) -> bool:
+    for t in instruction.op.outputs:
+        size = size_of(t.static_shape)
+        if size is not None and size > FOLD_LIMIT:
+            return False
+    return True
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if kind is None:
+        return value
+    dtype = getattr(value, "dtype", None)
+    if dtype == kind:
+        return value
+    if dtype is None:
+        return np.asarray(value, kind)
+    return value.astype(kind)
+
+
+def jax_device(kind: str) -> Any:
+    """The JAX device that a stage of this kind runs on."""
+    import jax
+
+    _, platform, index = kind.split(":")
+    return jax.local_devices(backend=platform.lower())[int(index)]

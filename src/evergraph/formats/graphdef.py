@@ -1,0 +1,543 @@
+"""GraphDef: a graph as TF's message, and back.
+
+Imported ops keep their names (under a prefix), types, attributes and order; attributes that a writer left out at
+their defaults come back.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evergraph.formats import messages
+from evergraph.formats.tensors import array_to_proto, proto_to_array
+from evergraph.framework import codec, convert, dtypes, opdefs, shapes
+from evergraph.framework.api import public
+from evergraph.framework.dtypes import DType
+from evergraph.framework.graph import Graph, get_default_graph
+from evergraph.framework.opdefs import Arg, OpDef
+from evergraph.framework.operation import Operation
+from evergraph.framework.scopes import name_scope
+from evergraph.framework.shapes import Shape, TensorShape
+from evergraph.framework.tensor import Tensor
+
+
+def shape_to_proto(shape: Shape) -> Any:
+    proto = messages.TensorShapeProto()
+    if shape is None:
+        proto.unknown_rank = True
+    else:
+        for size in shape:
+            proto.dim.add(size=-1 if size is None else size)
+    return proto
+
+
+TensorShape._to_proto = staticmethod(shape_to_proto)
+
+
+def tensor_to_proto(array: np.ndarray, dtype: DType | None = None) -> Any:
+    return array_to_proto(array, int(dtype or dtypes.as_dtype(array.dtype)))
+
+
+def attr_to_proto(value: Any, kind: str | None = None) -> Any:
+    """An attribute's value as an `AttrValue`; `kind` is its type in the OpDef, None for attributes of no OpDef."""
+    proto = messages.AttrValue()
+    if hasattr(value, "DESCRIPTOR") and value.DESCRIPTOR.name == "AttrValue":
+        proto.CopyFrom(value)
+        return proto
+    if isinstance(value, list | tuple) and kind != "shape":
+        proto.list.SetInParent()
+        inner = kind[5:-1] if kind else None
+        for v in value:
+            _add_to_list(proto.list, v, inner or _kind_of(v))
+        return proto
+    _set_single(proto, value, kind or _kind_of(value))
+    return proto
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "float"
+        case bytes() | str():
+            return "string"
+        case DType():
+            return "type"
+        case np.ndarray():
+            return "tensor"
+        case None | tuple() | TensorShape():
+            return "shape"
+        case _:
+            return "func"
+
+
+def _set_single(proto: Any, value: Any, kind: str) -> None:
+    match kind:
+        case "bool":
+            proto.b = bool(value)
+        case "int":
+            proto.i = int(value)
+        case "float":
+            proto.f = float(value)
+        case "string":
+            proto.s = convert.as_bytes(value)
+        case "type":
+            proto.type = int(value)
+        case "shape":
+            proto.shape.CopyFrom(shape_to_proto(shapes.static_shape(value)))
+        case "tensor":
+            proto.tensor.CopyFrom(value if hasattr(value, "DESCRIPTOR") else tensor_to_proto(np.asarray(value)))
+        case _:
+            proto.func.CopyFrom(_function_reference(value))
+
+
+def _add_to_list(proto: Any, value: Any, kind: str) -> None:
+    match kind:
+        case "bool":
+            proto.b.append(bool(value))
+        case "int":
+            proto.i.append(int(value))
+        case "float":
+            proto.f.append(float(value))
+        case "string":
+            proto.s.append(convert.as_bytes(value))
+        case "type":
+            proto.type.append(int(value))
+        case "shape":
+            proto.shape.append(shape_to_proto(shapes.static_shape(value)))
+        case "tensor":
+            proto.tensor.append(tensor_to_proto(np.asarray(value)))
+        case _:
+            proto.func.append(_function_reference(value))
+
+
+def _function_reference(value: Any) -> Any:
+    if hasattr(value, "DESCRIPTOR"):
+        return value
+    return messages.NameAttrList(name=value if isinstance(value, str) else value.name)
+
+
+def attr_from_proto(proto: Any) -> Any:
+    """The plain value of an `AttrValue`, in the form ops keep it."""
+    field = proto.WhichOneof("value")
+    if field == "list":
+        items = proto.list
+        for name in ("s", "i", "f", "b"):
+            if getattr(items, name):
+                return list(getattr(items, name))
+        if items.type:
+            return [dtypes.as_dtype(int(t)) for t in items.type]
+        if items.shape:
+            return [shapes.static_shape(s) for s in items.shape]
+        if items.tensor:
+            return [proto_to_array(t) for t in items.tensor]
+        return list(items.func)
+    if field == "type":
+        return dtypes.as_dtype(int(proto.type))
+    if field == "shape":
+        return shapes.static_shape(proto.shape)
+    if field == "tensor":
+        return proto_to_array(proto.tensor)
+    if field is None:
+        raise ValueError("an attribute without a value")
+    return getattr(proto, field)
+
+
+class _Codec:
+    """What `framework.codec` asks for."""
+
+    def node_def(self, op: Operation) -> Any:
+        node = messages.NodeDef(name=op.name, op=op.type, device=op.device)
+        node.input.extend(t._as_node_def_input() for t in op.inputs)
+        node.input.extend("^" + c.name for c in op._control_inputs)
+        for name, value in op.attrs.items():
+            node.attr[name].CopyFrom(self._attr(op, name, value))
+        return node
+
+    def _attr(self, op: Operation, name: str, value: Any) -> Any:
+        declared = op.opdef.attr_map.get(name)
+        if declared is not None and declared.type == "tensor" and isinstance(value, np.ndarray):
+            proto = messages.AttrValue()
+            kind = op.attrs.get("dtype")
+            proto.tensor.CopyFrom(tensor_to_proto(value, kind if isinstance(kind, DType) else None))
+            return proto
+        return attr_to_proto(value, declared.type if declared is not None else None)
+
+    def attr_for_python(self, op: Operation, name: str) -> Any:
+        value = op.attrs[name]
+        declared = op.opdef.attr_map.get(name)
+        kind = declared.type if declared is not None else None
+        if kind in ("shape", "tensor") or kind in ("list(shape)", "list(tensor)"):
+            proto = self._attr(op, name, value)
+            return list(getattr(proto.list, kind[5:-1])) if kind.startswith("list") else getattr(proto, kind)
+        if isinstance(value, list):
+            return list(value)
+        if kind == "func" and isinstance(value, str):
+            return _function_reference(value)
+        return value
+
+    def op_def(self, opdef: OpDef) -> Any:
+        proto = messages.OpDef(name=opdef.name, is_stateful=opdef.is_stateful, is_commutative=opdef.is_commutative)
+        proto.is_aggregate = opdef.is_aggregate
+        proto.allows_uninitialized_input = opdef.allows_uninitialized_input
+        for ours, theirs in ((opdef.inputs, proto.input_arg), (opdef.outputs, proto.output_arg)):
+            for arg in ours:
+                added = theirs.add(name=arg.name, is_ref=arg.is_ref)
+                if arg.type is not None:
+                    added.type = int(arg.type)
+                added.type_attr = arg.type_attr or ""
+                added.number_attr = arg.number_attr or ""
+                added.type_list_attr = arg.type_list_attr or ""
+        for attr in opdef.attrs:
+            entry = proto.attr.add(name=attr.name, type=attr.type)
+            if attr.minimum is not None:
+                entry.has_minimum, entry.minimum = True, attr.minimum
+            if attr.allowed is not None:
+                entry.allowed_values.CopyFrom(attr_to_proto(sorted(attr.allowed, key=_order), f"list({_bare(attr.type)})"))
+            if attr.has_default:
+                default = attr.default
+                if _bare(attr.type) == "tensor":
+                    continue
+                entry.default_value.CopyFrom(attr_to_proto(default, attr.type))
+        return proto
+
+    def graph_def(self, graph: Graph, from_version: int | None, add_shapes: bool) -> Any:
+        proto = messages.GraphDef()
+        proto.versions.producer = graph._producer
+        proto.versions.min_consumer = graph._min_consumer
+        for op in graph._ops:
+            if from_version is not None and op._id <= from_version:
+                continue
+            node = self.node_def(op)
+            if add_shapes and op.outputs:
+                node.attr["_output_shapes"].list.shape.extend(shape_to_proto(t.static_shape) for t in op.outputs)
+            proto.node.append(node)
+        for function in graph._functions.values():
+            proto.library.function.append(function)
+        return proto
+
+    def attr_from_proto(self, value: Any) -> Any:
+        return attr_from_proto(value)
+
+
+def _bare(kind: str) -> str:
+    return kind[5:-1] if kind.startswith("list(") else kind
+
+
+def _order(value: Any) -> Any:
+    return int(value) if isinstance(value, DType) else value
+
+
+codec.install(_Codec())
+
+
+@public("import_graph_def", "graph_util.import_graph_def")
+def import_graph_def(
+    graph_def: Any,
+    input_map: Mapping[Any, Any] | None = None,
+    return_elements: Sequence[str] | None = None,
+    name: str | None = None,
+    op_dict: Any = None,
+    producer_op_list: Any = None,
+) -> list[Any] | None:
+    """Add the ops of a `GraphDef` to the default graph.
+
+    Args:
+        graph_def: the message; TensorFlow's own class of it is taken too.
+        input_map: names of tensors in `graph_def`, and the tensors to use in their place.
+        return_elements: names of ops or tensors in `graph_def` to give back.
+        name: a prefix for the names; "import" by default, "" for none.
+        op_dict, producer_op_list: accepted for TF's signature.
+
+    Returns:
+        What `return_elements` name, or None without them.
+
+    Raises:
+        TypeError: if an argument is of the wrong type.
+        ValueError: if the message names unknown ops (all of them are listed), misses inputs, has a cycle, or holds
+            attributes that do not fit.
+    """
+    graph_def = _checked_message(graph_def)
+    given = {convert.as_text(key): value for key, value in _checked_map(input_map).items()}
+    wanted = _checked_elements(return_elements)
+    graph = get_default_graph()
+    _refuse_unknown_ops(graph_def)
+    if name == "":
+        return _Import(graph, graph_def, "", _mapped_tensors(given)).elements(wanted)
+    with name_scope(name, "import", list(given.values())) as scope:
+        return _Import(graph, graph_def, scope, _mapped_tensors(given)).elements(wanted)
+
+
+def _checked_message(graph_def: Any) -> Any:
+    if getattr(getattr(graph_def, "DESCRIPTOR", None), "full_name", "") != "tensorflow.GraphDef":
+        raise TypeError(f"graph_def must be a GraphDef proto, not {type(graph_def).__name__}.")
+    return graph_def
+
+
+def _checked_map(input_map: Any) -> Mapping[Any, Any]:
+    if input_map is None:
+        return {}
+    if not isinstance(input_map, dict) or not all(isinstance(k, str | bytes) for k in input_map):
+        raise TypeError("input_map must be a dictionary mapping strings to Tensor objects.")
+    return input_map
+
+
+def _checked_elements(elements: Any) -> list[str] | None:
+    if elements is None:
+        return None
+    if isinstance(elements, str | bytes) or not all(isinstance(e, str | bytes) for e in elements):
+        raise TypeError("return_elements must be a list of strings.")
+    return [convert.as_text(e) for e in elements]
+
+
+def _mapped_tensors(given: dict[str, Any]) -> dict[str, Any]:
+    mapped = {}
+    for key, value in given.items():
+        mapped[key] = value if key.startswith("^") else convert.convert_to_tensor(value)
+    return mapped
+
+
+def _refuse_unknown_ops(graph_def: Any) -> None:
+    functions = {f.signature.name for f in graph_def.library.function}
+    unknown = dict.fromkeys(n.op for n in graph_def.node if opdefs.lookup(n.op) is None and n.op not in functions)
+    if unknown:
+        listed = ", ".join(repr(kind) for kind in unknown)
+        raise ValueError(
+            f"Op type not registered {listed}: neither TF 1.15 nor Evergraph has "
+            f"{'an op of that name' if len(unknown) == 1 else 'ops of those names'}, so the graph cannot be imported."
+        )
+
+
+def _parsed_input(text: str) -> tuple[str, int]:
+    """`name:index`, `name` or `^name` (index -1)."""
+    if text.startswith("^"):
+        return text[1:], -1
+    name, colon, index = text.rpartition(":")
+    if colon and index.isdigit():
+        return name, int(index)
+    return text, 0
+
+
+class _Import:
+    """One import: the ops made so far, by their names in the message."""
+
+    def __init__(self, graph: Graph, graph_def: Any, scope: str, mapped: dict[str, Any]) -> None:
+        self.graph, self.graph_def, self.scope = graph, graph_def, scope
+        self.mapped = {(_parsed_input(key)): value for key, value in mapped.items()}
+        self.given = mapped
+        self.used: set[tuple[str, int]] = set()
+        self.made: dict[str, Operation] = {}
+        self.late: list[tuple[Operation, int, str, int]] = []
+        for function in graph_def.library.function:
+            copied = messages.FunctionDef.FromString(function.SerializeToString())
+            graph._functions.setdefault(copied.signature.name, copied)
+        if graph_def.versions.producer:
+            graph._producer = min(graph._producer, graph_def.versions.producer)
+        for position in self.order():
+            self.add(graph_def.node[position])
+        for op, slot, source, index in self.late:
+            op._update_input(slot, self.output(op.name, source, index))
+        unused = [key for key, parsed in zip(mapped, self.mapped, strict=True) if parsed not in self.used]
+        missing = [key for key in unused if _parsed_input(key)[0] not in self.made]
+        if missing:
+            raise ValueError(f"Attempted to map inputs that were not found in graph_def: [{', '.join(missing)}]")
+
+    def order(self) -> list[int]:
+        """Positions of the nodes, inputs first; loops may close through NextIteration only."""
+        nodes = self.graph_def.node
+        position: dict[str, int] = {}
+        for i, node in enumerate(nodes):
+            if node.name in position:
+                raise ValueError(f"Node name {node.name!r} appears twice in the graph_def.")
+            position[node.name] = i
+        waiting = [0] * len(nodes)
+        readers: dict[int, list[int]] = {}
+        for i, node in enumerate(nodes):
+            for text in node.input:
+                source, index = _parsed_input(text)
+                if (source, index) in self.mapped:
+                    continue
+                at = position.get(source)
+                if at is None:
+                    raise ValueError(
+                        f"Node {node.name!r}: Unknown input node {text!r}. The graph_def may be a part of a larger graph."
+                    )
+                if node.op in ("Merge", "RefMerge") and nodes[at].op in ("NextIteration", "RefNextIteration"):
+                    continue
+                waiting[i] += 1
+                readers.setdefault(at, []).append(i)
+        ready = [i for i, n in enumerate(waiting) if n == 0]
+        heapq.heapify(ready)
+        ordered = []
+        while ready:
+            i = heapq.heappop(ready)
+            ordered.append(i)
+            for reader in readers.get(i, ()):
+                waiting[reader] -= 1
+                if waiting[reader] == 0:
+                    heapq.heappush(ready, reader)
+        if len(ordered) < len(nodes):
+            circle = [nodes[i].name for i, n in enumerate(waiting) if n > 0]
+            raise ValueError(
+                f"The graph_def has a cycle: {len(circle)} node(s) wait for each other, among them {', '.join(map(repr, circle[:5]))}."
+            )
+        return ordered
+
+    def add(self, node: Any) -> None:
+        opdef = opdefs.lookup(node.op)
+        if opdef is None:
+            raise ValueError(f"Op type not registered {node.op!r}: calls of graph functions are not supported yet.")
+        attrs = self.attrs(node, opdef)
+        inputs: list[Tensor] = []
+        controls: list[Operation] = []
+        late: list[tuple[int, str, int]] = []
+        for text in node.input:
+            source, index = _parsed_input(text)
+            if (source, index) in self.mapped:
+                self.used.add((source, index))
+                value = self.mapped[source, index]
+                if index < 0:
+                    controls.append(value.op if isinstance(value, Tensor) else value)
+                else:
+                    inputs.append(value)
+            elif source not in self.made:
+                late.append((len(inputs), source, index))
+                inputs.append(inputs[0])
+            elif index < 0:
+                controls.append(self.made[source])
+            else:
+                inputs.append(self.output(node.name, source, index))
+        _check_inputs(node, opdef, inputs, attrs)
+        name = self.scope + node.name
+        if name in self.graph._by_name:
+            raise ValueError(f"Node name {name!r} already exists in the Graph")
+        known = attrs.pop("_output_shapes", None)
+        with self.graph.control_dependencies(None), _no_scopes(self.graph):
+            op = self.graph.add_op(opdef, tuple(inputs), attrs, name + "/")
+        self._remember_name(name)
+        for control in controls:
+            op._add_control_input(control)
+        if node.device:
+            op._device = node.device
+        if self.graph._device_stack:
+            self.graph._apply_device_functions(op)
+        if self.graph._control_stack and not inputs and not controls:
+            for dependency in self.graph._current_control_dependencies():
+                op._add_control_input(dependency)
+        for t, shape in zip(op.outputs, known or (), strict=False):
+            try:
+                t.static_shape = shapes.merge(t.static_shape, shape)
+            except shapes.ShapeError:
+                raise ValueError(
+                    f"Node {node.name!r}: its recorded output shape {shapes.shape_text(shape)} contradicts the inferred "
+                    f"{shapes.shape_text(t.static_shape)}"
+                ) from None
+        self.made[node.name] = op
+        self.late.extend((op, slot, source, index) for slot, source, index in late)
+
+    def _remember_name(self, name: str) -> None:
+        used = self.graph._names_in_use
+        parts = name.lower().split("/")
+        used.setdefault("/".join(parts), 1)
+
+    def attrs(self, node: Any, opdef: OpDef) -> dict[str, Any]:
+        attrs = {}
+        for key, proto in node.attr.items():
+            try:
+                value = attr_from_proto(proto)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"Node {node.name!r}: attribute {key!r} cannot be read: {error}") from None
+            declared = opdef.attr_map.get(key)
+            if declared is not None and declared.allowed is not None:
+                for v in value if declared.type.startswith("list(") else (value,):
+                    if v not in declared.allowed:
+                        raise ValueError(
+                            f"Node {node.name!r}: value for attr {key!r} of {v!r} is not in the list of allowed values"
+                        )
+            attrs[key] = value
+        if self.scope and "_class" in attrs:
+            prefix = self.scope.encode()
+            attrs["_class"] = [
+                b"loc:@" + prefix + c[5:] if isinstance(c, bytes) and c.startswith(b"loc:@") else c for c in attrs["_class"]
+            ]
+        return attrs
+
+    def output(self, reader: str, source: str, index: int) -> Tensor:
+        op = self.made[source]
+        if index >= len(op.outputs):
+            raise ValueError(
+                f"Node {reader!r}: Connecting to invalid output {index} of source node {source} which has "
+                f"{len(op.outputs)} outputs."
+            )
+        return op.outputs[index]
+
+    def elements(self, wanted: list[str] | None) -> list[Any] | None:
+        if wanted is None:
+            return None
+        found: list[Any] = []
+        for text in wanted:
+            name, index = _parsed_input(text)
+            if (name, index) in self.mapped and ":" in text:
+                found.append(self.mapped[name, index])
+            elif ":" in text and name in self.made and index < len(self.made[name].outputs):
+                found.append(self.made[name].outputs[index])
+            elif ":" not in text and text in self.made:
+                found.append(self.made[text])
+            else:
+                raise ValueError(f"Requested return_element {text!r} not found in graph_def.")
+        return found
+
+
+class _no_scopes:  # noqa: N801 - used as a `with` block
+    """Imported ops are complete as they are: no device, colocation or attribute scope of the importing code applies."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __enter__(self) -> None:
+        g = self.graph
+        self.saved = g._device_stack, g._colocation_stack, g._attr_scope_map, g._kernel_labels, g._gradient_override
+        g._device_stack, g._colocation_stack, g._attr_scope_map, g._kernel_labels = [], [], {}, {}
+
+    def __exit__(self, *exc: object) -> None:
+        g = self.graph
+        g._device_stack, g._colocation_stack, g._attr_scope_map, g._kernel_labels, g._gradient_override = self.saved
+
+
+def _check_inputs(node: Any, opdef: OpDef, inputs: list[Tensor], attrs: dict[str, Any]) -> None:
+    """The number and types of a node's inputs against its OpDef."""
+    wanted: list[tuple[Arg, DType | None]] = []
+    for arg in opdef.inputs:
+        try:
+            if arg.type_list_attr:
+                wanted.extend((arg, kind) for kind in attrs[arg.type_list_attr])
+            else:
+                kind = arg.type or attrs.get(arg.type_attr or "") or opdef.attr_map[arg.type_attr or ""].default
+                wanted.extend([(arg, kind)] * (attrs[arg.number_attr] if arg.number_attr else 1))
+        except KeyError as missing:
+            raise ValueError(f"Node {node.name!r}: NodeDef missing attr {missing.args[0]!r} from {opdef}") from None
+    if len(wanted) != len(inputs):
+        raise ValueError(
+            f"Node {node.name!r}: NodeDef expected inputs {', '.join(str(k) for _, k in wanted)!r} do not match "
+            f"{len(inputs)} inputs specified; op {opdef.name}"
+        )
+    for i, ((arg, kind), t) in enumerate(zip(wanted, inputs, strict=True)):
+        if kind is not None and t.dtype._base is not kind._base:
+            raise ValueError(
+                f"Input {i} of node {node.name} was passed {t.dtype.name} from {t.name} incompatible with expected "
+                f"{kind.name}{'_ref' if arg.is_ref else ''}."
+            )
+        if arg.is_ref and not t.dtype._is_ref_dtype:
+            raise ValueError(
+                f"Input {i} of node {node.name} was passed {t.dtype.name} from {t.name} incompatible with expected {kind}_ref."
+            )
+
+
+Function = Callable[..., Any]

@@ -1,0 +1,150 @@
+"""A `Tensor` is a symbol: one output of one op. It has a type and a static shape, and never a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evergraph.framework import shapes, stacks
+from evergraph.framework.dtypes import DType
+from evergraph.framework.shapes import Shape, TensorShape
+
+if TYPE_CHECKING:
+    from evergraph.framework.operation import Operation
+
+
+class Tensor:
+    """One output of an `Operation`. A program may hang attributes of its own on it, as on TF's."""
+
+    __slots__ = ("op", "value_index", "dtype", "static_shape", "_readers", "_handle_data", "__dict__", "__weakref__")
+
+    __array_priority__ = 100
+
+    op: Operation
+    value_index: int
+    dtype: DType
+    static_shape: Shape
+
+    def __init__(self, op: Operation, value_index: int, dtype: DType, shape: Shape = None) -> None:
+        self.op = op
+        self.value_index = value_index
+        self.dtype = dtype
+        self.static_shape = shape
+        self._readers: list[Operation] | None = None
+        self._handle_data: Any = None  # for a resource handle: (shape, dtype) of what it refers to
+
+    @property
+    def graph(self) -> Any:
+        return self.op.graph
+
+    @property
+    def name(self) -> str:
+        return f"{self.op.name}:{self.value_index}"
+
+    @property
+    def device(self) -> str:
+        return self.op.device
+
+    @property
+    def shape(self) -> TensorShape:
+        return shapes.from_sizes(self.static_shape)
+
+    def get_shape(self) -> TensorShape:
+        return shapes.from_sizes(self.static_shape)
+
+    @property
+    def _rank(self) -> int | None:
+        return None if self.static_shape is None else len(self.static_shape)
+
+    def _shape_as_list(self) -> list[int | None] | None:
+        return None if self.static_shape is None else list(self.static_shape)
+
+    def _shape_tuple(self) -> Shape:
+        return self.static_shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Refine the static shape with what the program knows.
+
+        Raises:
+            ValueError: if `shape` contradicts what is known already.
+        """
+        try:
+            self.static_shape = shapes.merge(self.static_shape, shapes.static_shape(shape))
+        except shapes.ShapeError:
+            raise ValueError(
+                f"Tensor {self.name!r} has shape {self.shape}, which is not compatible with {shapes.as_shape(shape)}"
+            ) from None
+
+    def consumers(self) -> list[Operation]:
+        """The ops that take this tensor as an input, in creation order."""
+        return list(dict.fromkeys(self._readers or ()))
+
+    def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
+        """Compute this tensor in `session`, or in the default session."""
+        return stacks.session_for("eval()", "evaluate tensor", self.graph, session).run(self, feed_dict)
+
+    def _as_node_def_input(self) -> str:
+        return self.op.name if self.value_index == 0 else f"{self.op.name}:{self.value_index}"
+
+    def _as_tf_output(self) -> Tensor:
+        return self
+
+    def _as_graph_element(self) -> Tensor:
+        return self
+
+    def experimental_ref(self) -> Any:
+        return _Ref(self)
+
+    def __iter__(self) -> Any:
+        raise TypeError(
+            "Tensor objects are only iterable when eager execution is enabled. "
+            f"To iterate over tensor {self.name!r} of shape {self.shape} use tf.map_fn, or tf.unstack for a known size."
+        )
+
+    def __bool__(self) -> Any:
+        raise TypeError(
+            "Using a `tf.Tensor` as a Python `bool` is not allowed. "
+            "Use `if t is not None:` instead of `if t:` to test if a tensor is defined, and use TensorFlow ops such as "
+            f"tf.cond to execute subgraphs conditioned on the value of a tensor. The tensor is {self!r}."
+        )
+
+    __nonzero__ = __bool__
+
+    def __len__(self) -> int:
+        raise TypeError(f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)` for shape information.")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"Cannot convert a symbolic Tensor ({self.name}) to a numpy array.")
+
+    # Equality and hash are object's own: a tensor is itself, and a dict look-up by tensor costs no Python call.
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor {self.name!r} shape={shapes.shape_text(self.static_shape)} dtype={self.dtype.name}>"
+
+    def __str__(self) -> str:
+        shape = "" if self.static_shape is None else f", shape={shapes.shape_text(self.static_shape)}"
+        device = f", device={self.device}" if self.device else ""
+        return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name}{device})'
+
+
+class _Ref:
+    """A hashable stand-in for a tensor, compared by identity."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def deref(self) -> Tensor:
+        return self._tensor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Ref) and other._tensor is self._tensor
+
+    def __hash__(self) -> int:
+        return id(self._tensor)

@@ -1,0 +1,111 @@
+"""Which formulation of an op XLA is given, by platform and by shape.
+
+XLA's own lowering of an op is not always a good one on a CPU: a filter gradient as a convolution, a depthwise
+convolution, the gradient of a max-pooling. The tables below say which formulation replaces it when; the formulations are
+in `xla/convolution.py` and `pooling.py`. On other platforms XLA's own is right.
+
+Measurements: CPU milliseconds over all threads, the least of many runs, float32, jaxlib 0.10.2 on 2 cores of an AMD EPYC
+(AVX2, about 90 GFLOP/s a core). A shape is (images, height = width, channels in, channels out, kernel, stride). Differences
+below 15 % mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from evergraph.ops.windows import Window
+
+
+def lowering_platform() -> str:
+    """The platform that stages are compiled for: "cpu", "gpu", "tpu"."""
+    import jax
+
+    return jax.default_backend()
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What the choice for a convolution, or for a gradient of one, depends on."""
+
+    window: Window
+    images: int
+    channels_in: int
+    channels_out: int
+    groups: int
+
+    @property
+    def positions(self) -> int:
+        """Output positions of one image."""
+        return prod(self.window.output)
+
+    @property
+    def taps(self) -> int:
+        return prod(self.window.size)
+
+
+Row = tuple[str, Callable[[Convolution], bool], str]
+
+CPU_CONVOLUTIONS: dict[str, tuple[Row, ...]] = {
+    # formulation, when, measured
+    "forward": (
+        ("xla", lambda c: c.groups > 1, ""),
+        ("dot", lambda c: c.window.is_pointwise, "(8,56,64,256,1,1): 9.9 for 11.4; (8,14,1024,256,1,1): 10.5 for 14.6"),
+        ("xla", lambda c: True, "as im2col and a dot it takes 1.0 to 2.6 times as long, as a sum over taps 3 to 4"),
+    ),
+    "input gradient": (
+        ("xla", lambda c: c.groups > 1, ""),
+        ("dot", lambda c: c.window.is_pointwise, "(8,56,64,256,1,1): 12.3 for 17.0; stride 2: 24.7 for 23.4"),
+        (
+            "dot and overlap_add",
+            lambda c: c.positions <= 49 and c.channels_in >= 512 and c.taps > 1,
+            "(8,7,512,512,3,1): 22.8 for 38.1; worse for larger images, (64,32,32,64,3,1): 42.6 for 32.7",
+        ),
+        ("xla", lambda c: True, "stride 2: as a convolution of the dilated gradient 94.8 for 29.4"),
+    ),
+    "filter gradient": (
+        ("xla", lambda c: c.groups > 1, ""),
+        ("dot", lambda c: c.window.is_pointwise, "(8,56,64,256,1,1): 14.6 for 175; (8,56,256,512,1,2): 24.6 for 342"),
+        ("xla", lambda c: c.images == 1, "(1,56,64,64,3,1): 6.3; (1,224,3,64,7,2): 6.5"),
+        (
+            "xla image by image",
+            lambda c: c.images <= 16 and c.taps > 25 and c.channels_in <= 4,
+            "(8,224,3,64,7,2): 56 for 214 unrolled; in a loop 2034",
+        ),
+        (
+            "im2col and dot, scanned",
+            lambda c: True,
+            "(8,56,64,64,3,1): 43 for 66; (8,28,128,128,3,1): 31 for 52; (8,14,256,256,3,1): 27 for 38; (8,7,512,512,3,1): "
+            "30 for 38; (8,56,128,128,3,2): 34 for 66; (64,32,32,64,3,1): 61 for 377; (64,64,3,32,5,1): 54 for 79",
+        ),
+    ),
+}
+
+POSITIONS_A_DOT = 1024
+"""How many output positions one step of the scanned filter gradient takes: 4 images of 7x7 29.8 (1 image 37.2), 4 of 14x14
+26.9 (26.7), 4 of 28x28 30.6 (30.8), 4 of 56x56 50.5 (43.1)."""
+
+
+def convolution_lowering(direction: str, case: Convolution) -> str:
+    """The formulation for "forward", "input gradient" or "filter gradient" of a convolution."""
+    if lowering_platform() != "cpu":
+        return "xla"
+    return next(name for name, applies, _ in CPU_CONVOLUTIONS[direction] if applies(case))
+
+
+def depthwise_lowering() -> str:
+    """The formulation of a depthwise convolution and of its gradients.
+
+    (images, height, channels, kernel, stride), forward / input gradient / filter gradient, by taps and by XLA's grouped
+    convolution: (8,112,32,3,1) 3.7 / 3.5 / 27 and 101 / 103 / 127; (8,112,64,3,2) 5.9 / 4.3 / 20 and 54 / 717 / 78;
+    (8,14,512,3,1) 0.8 / 1.1 / 6 and 26 / 26 / 152.
+    """
+    return "taps" if lowering_platform() == "cpu" else "xla"
+
+
+def images_a_step(case: Convolution) -> int:
+    return max(1, min(case.images, -(-POSITIONS_A_DOT // max(case.positions, 1))))
+
+
+__all__ = ["Convolution", "convolution_lowering", "depthwise_lowering", "images_a_step", "lowering_platform"]

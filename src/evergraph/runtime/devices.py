@@ -1,0 +1,119 @@
+"""The devices of this process, and which of them an op runs on.
+
+JAX is asked only when it is loaded anyway, or when an op names an accelerator: a graph that runs interpreted on the
+CPU never pays for importing it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from evergraph.framework import errors
+from evergraph.framework.devices import DeviceSpec
+from evergraph.framework.frames import built_at
+from evergraph.framework.operation import Operation
+
+LOCAL = "/job:localhost/replica:0/task:0"
+
+
+class DeviceAttributes:
+    """A device that a session can use."""
+
+    __slots__ = ("_name", "_device_type", "_memory_limit_bytes", "_incarnation")
+
+    def __init__(self, name: str, device_type: str, memory_limit_bytes: int, incarnation: int = 0) -> None:
+        self._name = name
+        self._device_type = device_type
+        self._memory_limit_bytes = memory_limit_bytes
+        self._incarnation = incarnation
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def device_type(self) -> str:
+        return self._device_type
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        return self._memory_limit_bytes
+
+    @property
+    def incarnation(self) -> int:
+        return self._incarnation
+
+    def __repr__(self) -> str:
+        return f"_DeviceAttributes({self._name}, {self._device_type}, {self._memory_limit_bytes}, {self._incarnation})"
+
+
+@cache
+def gpu_count() -> int:
+    """How many GPUs JAX has. Without a CUDA or ROCm plugin installed the answer needs no JAX."""
+    if "jax" not in sys.modules:
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        if platforms and not set(platforms.split(",")) & {"cuda", "rocm", "gpu"}:
+            return 0
+        if not any(importlib.util.find_spec(n) for n in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")):
+            return 0
+    import jax
+
+    try:
+        return len(jax.local_devices(backend="gpu"))
+    except RuntimeError:
+        return 0
+
+
+def default_device() -> str:
+    return "device:GPU:0" if gpu_count() else "device:CPU:0"
+
+
+def device_names() -> list[str]:
+    return [f"{LOCAL}/device:CPU:0", *(f"{LOCAL}/device:GPU:{i}" for i in range(gpu_count()))]
+
+
+def place(op: Operation, soft: bool) -> str:
+    """The device that `op` runs on, as the kind of its stage.
+
+    Raises:
+        InvalidArgumentError: if the op asks for a device that is not there, and `soft` placement is off.
+    """
+    if not op._device:
+        return default_device()
+    spec = DeviceSpec.from_string(op._device)
+    there = (spec.job in (None, "localhost") and not spec.replica and not spec.task) or spec.job is None
+    index = spec.device_index or 0
+    if spec.device_type is None:
+        if there or soft:
+            return default_device()
+    elif spec.device_type == "CPU" and there and (index == 0 or soft):
+        return "device:CPU:0"
+    elif spec.device_type == "GPU" and there and index < gpu_count():
+        return f"device:GPU:{index}"
+    if soft:
+        return default_device()
+    place_text = built_at(op.frames)
+    raise errors.InvalidArgumentError(
+        None,
+        op,
+        f"Cannot assign a device for operation {op.name}: {{{{node {op.name}}}}} was explicitly assigned to "
+        f"{op._device} but available devices are [ {', '.join(device_names())} ]. Make sure the device specification "
+        f"refers to a valid device."
+        + (f"\n  Built at {place_text}." if place_text else "")
+        + "\n  tf.ConfigProto(allow_soft_placement=True) lets such ops run on a device that is there.",
+    )
+
+
+def list_devices() -> list[DeviceAttributes]:
+    """The devices of this process, as `Session.list_devices` gives them."""
+    devices = [DeviceAttributes(f"{LOCAL}/device:CPU:0", "CPU", 268435456)]
+    for i in range(gpu_count()):
+        import jax
+
+        stats: Any = jax.local_devices(backend="gpu")[i].memory_stats() or {}
+        devices.append(DeviceAttributes(f"{LOCAL}/device:GPU:{i}", "GPU", int(stats.get("bytes_limit", 0))))
+    return devices

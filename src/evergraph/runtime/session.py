@@ -1,0 +1,324 @@
+"""A `Session` runs a graph, or a part of it.
+
+It holds what a graph does not: the values of variables, and how far each random op has come. Two sessions on one graph
+share the plans and compiled programs, which belong to the graph, and no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evergraph.compiler.plan import Plan, make_plan
+from evergraph.framework import errors, shapes, stacks
+from evergraph.framework.api import public
+from evergraph.framework.frames import built_at
+from evergraph.framework.graph import Graph, get_default_graph
+from evergraph.framework.operation import Operation
+from evergraph.framework.tensor import Tensor
+from evergraph.runtime import devices, trace
+from evergraph.runtime.executor import execute
+from evergraph.runtime.feeds import feed_array, feed_tensor
+from evergraph.runtime.fetches import Fetches, feed_parts, fetch_key
+from evergraph.runtime.partial import PartialRun
+from evergraph.runtime.state import State
+
+
+class Call:
+    """Everything about a pair (fetches, fed tensors) that does not change from run to run."""
+
+    __slots__ = ("edits", "feeds", "fetches", "keep", "plan")
+
+    def __init__(self, fetches: Fetches, feeds: list[Tensor], plan: Plan, edits: int, keep: Any) -> None:
+        self.fetches = fetches
+        self.feeds = feeds
+        self.plan = plan
+        self.edits = edits
+        self.keep = keep  # the fetches and feed keys themselves: the cache names some of them by identity
+
+
+class BaseSession:
+    """What `Session` and `InteractiveSession` share."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
+        if target is not None and not isinstance(target, str | bytes):
+            raise TypeError(f"target must be a string, but got {type(target)}")
+        if config is not None and getattr(getattr(config, "DESCRIPTOR", None), "full_name", "") != "tensorflow.ConfigProto":
+            raise TypeError(f"config must be a tf.ConfigProto, but got {type(config)}")
+        target_text = (target or b"").decode() if isinstance(target, bytes) else target or ""
+        if target_text not in ("", "local"):
+            raise errors.NotFoundError(
+                None, None, f"No session factory registered for the given session options: target {target_text!r}"
+            )
+        self._graph = get_default_graph() if graph is None else graph
+        self._target = target_text
+        self._config = config
+        self._soft = bool(config is not None and config.allow_soft_placement)
+        self._state = State()
+        self._closed = False
+        self._calls: dict[Any, Call] = {}
+        self._partial_runs: dict[str, PartialRun] = {}
+        self._log_placement = bool(config is not None and config.log_device_placement)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph this session runs."""
+        return self._graph
+
+    @property
+    def graph_def(self) -> Any:
+        return self._graph.as_graph_def(add_shapes=False)
+
+    @property
+    def sess_str(self) -> str:
+        return self._target
+
+    def list_devices(self) -> list[devices.DeviceAttributes]:
+        """The devices this session can use."""
+        self._check_open()
+        return devices.list_devices()
+
+    def close(self) -> None:
+        """Give back the values this session holds. It cannot run anything afterwards."""
+        self._closed = True
+        with self._state.lock:
+            self._state.variables.clear()
+        self._calls.clear()
+
+    def as_default(self) -> Any:
+        """A context in which this is the default session. Leaving it does not close the session."""
+        return stacks.sessions.pushed(self)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        if not self._graph._ops:
+            raise RuntimeError("The Session graph is empty.  Add operations to the graph before calling run().")
+
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
+        """Run the part of the graph that `fetches` need, and give their values.
+
+        Args:
+            fetches: a tensor, an op, a variable, a name, or any nesting of them in lists, tuples and dicts.
+            feed_dict: values that take the place of tensors for this run, by tensor or name.
+            options: a `RunOptions`; with a `trace_level`, `run_metadata` gets step statistics.
+            run_metadata: a `RunMetadata` to fill.
+
+        Returns:
+            The structure of `fetches`: arrays or NumPy scalars for tensors, None for ops.
+
+        Raises:
+            RuntimeError: if the session is closed.
+            TypeError, ValueError: if a fetch or feed is not of this graph, or a fed value does not fit.
+            tf.errors.OpError: if an op fails; every variable is then as it was before the stage of that op.
+        """
+        if feed_dict:
+            try:
+                key = (fetch_key(fetches), *feed_dict)
+                call = self._calls.get(key)
+            except TypeError:
+                key = call = None
+        else:
+            try:
+                key = (fetch_key(fetches),)
+                call = self._calls.get(key)
+            except TypeError:
+                key = call = None
+        if call is None or call.edits != self._graph._edits:
+            call = self._new_call(fetches, feed_dict, key)
+        plan = call.plan
+        if not feed_dict:
+            fed: list[Any] = []
+        elif len(plan.feeds) == len(feed_dict) and plan.feeds == call.keep[1]:
+            fed = [feed_array(t, v) for t, v in zip(plan.feeds, feed_dict.values(), strict=True)]
+        else:
+            fed = self._fed(feed_dict, call.feeds)
+        if options is not None or run_metadata is not None:
+            computed = trace.run_with_options(self, plan, fed, options, run_metadata)
+        else:
+            computed = execute(plan, self._state, fed)
+        where = call.fetches
+        return computed[0] if where.single else where.values(computed)
+
+    def _new_call(self, fetches: Any, feed_dict: Any, key: Any) -> Call:
+        self._check_open()
+        taken = Fetches(self._graph, fetches)
+        feeds = self._feed_tensors(feed_dict) if feed_dict else []
+        plan = self._plan(list(taken.elements), feeds)
+        call = Call(taken, feeds, plan, self._graph._edits, (fetches, tuple(feed_dict or ())))
+        if key is not None:
+            self._calls[key] = call
+        return call
+
+    def _feed_tensors(self, feed_dict: Any) -> list[Tensor]:
+        if not isinstance(feed_dict, Mapping):
+            raise TypeError(f"feed_dict must be a dict of tensors to values, not {type(feed_dict).__name__}")
+        feeds: dict[Tensor, None] = {}
+        for key, value in feed_dict.items():
+            for tensor, _ in _feed_pairs(key, value):
+                t = feed_tensor(self._graph, tensor)
+                if t in feeds:
+                    raise ValueError(f"{t} is fed twice in one feed_dict")
+                feeds[t] = None
+        return list(feeds)
+
+    def _fed(self, feed_dict: Any, feeds: list[Tensor]) -> list[Any]:
+        values = [value for key, whole in feed_dict.items() for _, value in _feed_pairs(key, whole)]
+        return [feed_array(t, v) for t, v in zip(feeds, values, strict=True)]
+
+    def _plan(self, fetches: list[Tensor | Operation], feeds: list[Tensor]) -> Plan:
+        """The plan for these fetches and feeds, shared by all sessions on the graph."""
+        plans = self._graph._attachments.setdefault("plans", {})
+        key = (tuple(fetches), tuple(feeds), self._soft)
+        entry = plans.get(key)
+        if entry is None or entry[0] != self._graph._edits:
+            soft = self._soft
+            plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft))
+            _check_placeholders(plan)
+            entry = plans[key] = (self._graph._edits, plan)
+        return entry[1]
+
+    def make_callable(self, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Callable[..., Any]:
+        """A function that runs `fetches` with its arguments fed to `feed_list`, in order.
+
+        Args:
+            fetches: as for `run`.
+            feed_list: the tensors to feed.
+            accept_options: whether the function takes `options` and `run_metadata` keywords.
+        """
+        if feed_list is not None and not isinstance(feed_list, list | tuple):
+            raise TypeError("`feed_list` must be a list or tuple.")
+        self._check_open()
+        taken = Fetches(self._graph, fetches)
+        feeds = [feed_tensor(self._graph, key) for key in feed_list or ()]
+        edits = self._graph._edits
+        plan = self._plan(list(taken.elements), feeds)
+
+        def call(*args: Any, options: Any = None, run_metadata: Any = None) -> Any:
+            nonlocal plan, edits
+            if self._closed:
+                self._check_open()
+            if len(args) != len(feeds):
+                raise ValueError(f"this callable takes {len(feeds)} positional argument(s), one per fed tensor; got {len(args)}")
+            if edits != self._graph._edits:
+                plan, edits = self._plan(list(taken.elements), feeds), self._graph._edits
+            fed = [feed_array(t, v) for t, v in zip(feeds, args, strict=True)]
+            if options is not None or run_metadata is not None:
+                computed = trace.run_with_options(self, plan, fed, options, run_metadata)
+            else:
+                computed = execute(plan, self._state, fed)
+            return computed[0] if taken.single else taken.values(computed)
+
+        if accept_options:
+            return call
+        return lambda *args: call(*args)
+
+    def _make_callable_from_options(self, callable_options: Any) -> Callable[..., Any]:
+        fetches = list(callable_options.fetch)
+        feeds = list(callable_options.feed)
+        inner = self.make_callable(fetches, feeds, accept_options=True)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return inner(*args, run_metadata=kwargs.get("run_metadata"))
+
+        return call
+
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> str:
+        """Prepare a run whose feeds and fetches come in several `partial_run` calls; gives its handle."""
+        self._check_open()
+        run = PartialRun(self, fetches, feeds)
+        handle = f"partial_run_{len(self._partial_runs)}"
+        self._partial_runs[handle] = run
+        return handle
+
+    def partial_run(self, handle: str, fetches: Any, feed_dict: Any = None) -> Any:
+        """Go on with a run set up by `partial_run_setup`: feed some more, fetch some more. Nothing runs twice."""
+        self._check_open()
+        run = self._partial_runs.get(handle)
+        if run is None:
+            raise errors.InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
+        return run.step(fetches, feed_dict)
+
+    def _value_of_variable(self, key: str) -> Any:
+        with self._state.lock:
+            return self._state.variables.get(key)
+
+
+def _feed_pairs(key: Any, value: Any) -> list[tuple[Any, Any]]:
+    if type(key) is Tensor or isinstance(key, str):
+        return [(key, value)]
+    return feed_parts(key, value) or [(key, value)]
+
+
+def _check_placeholders(plan: Plan) -> None:
+    """Refuse a run that needs a placeholder which is not fed, before anything runs."""
+    fed = set(plan.feeds)
+    for op in plan.ops:
+        if op.type in ("Placeholder", "PlaceholderV2") and op.outputs[0] not in fed:
+            t = op.outputs[0]
+            names = {"float32": "float", "float64": "double", "float16": "half"}
+            kind = names.get(t.dtype.name, t.dtype.name)
+            shape = "" if t.static_shape is None else f" and shape {shapes.bracket_text(t.static_shape)}"
+            place = built_at(op.frames)
+            raise errors.InvalidArgumentError(
+                None,
+                op,
+                f"You must feed a value for placeholder tensor {op.name!r} with dtype {kind}{shape}\n\t [[{{{{node {op.name}}}}}]]"
+                + (f"\n  Built at {place}" if place else "")
+                + f"\n  Give it in the run: sess.run(..., feed_dict={{{op.name}: value}})",
+            )
+
+
+@public("Session")
+class Session(BaseSession):
+    """Runs a graph and holds the values of its variables.
+
+    Args:
+        target: "" runs in this process.
+        graph: the graph to run; by default the default graph.
+        config: a `tf.ConfigProto`.
+
+    >>> with tf.Session() as s:
+    ...     s.run(tf.constant([1, 2]) + 1)
+    array([2, 3], dtype=int32)
+    """
+
+    def __enter__(self) -> Session:
+        self._graph_context = self.graph.as_default()
+        self._session_context = self.as_default()
+        self._graph_context.__enter__()
+        self._session_context.__enter__()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._session_context.__exit__(*exc)
+        self._graph_context.__exit__(*exc)
+        self.close()
+
+    @staticmethod
+    def reset(target: str, containers: Any = None, config: Any = None) -> None:
+        """Clear the containers of a remote target. Sessions in this process share nothing, so none has any to clear."""
+
+
+@public("InteractiveSession")
+class InteractiveSession(BaseSession):
+    """A session that makes itself the default one when it is made: for shells and notebooks."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        super().__init__(target, graph, config)
+        self._contexts = [self.as_default()]
+        if graph is not None:
+            self._contexts.insert(0, graph.as_default())
+        for context in self._contexts:
+            context.__enter__()
+
+    def close(self) -> None:
+        super().close()
+        stack = stacks.sessions.stack
+        if self in stack:
+            stack.remove(self)
+        if len(self._contexts) == 2 and self.graph in stacks.graphs.stack:
+            stacks.graphs.stack.remove(self.graph)
+        self._contexts = []

@@ -1,0 +1,51 @@
+"""Runs with `RunOptions`, and step statistics for `RunMetadata`.
+
+A traced run goes op by op, through the NumPy kernels, so that each op has a time of its own; a compiled stage is one
+program, in which ops have none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evergraph.compiler.plan import Plan
+from evergraph.runtime import devices
+from evergraph.runtime.executor import execute
+
+NO_TRACE = 0
+
+
+def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run_metadata: Any) -> list[Any]:
+    """Execute `plan`; fill `run_metadata` with what was measured."""
+    for message, kind in ((options, "RunOptions"), (run_metadata, "RunMetadata")):
+        if message is not None and getattr(getattr(message, "DESCRIPTOR", None), "name", "") != kind:
+            raise TypeError(f"{'options' if kind == 'RunOptions' else 'run_metadata'} must be a tf.{kind}, not {type(message)}")
+    level = 0 if options is None else options.trace_level
+    if run_metadata is None or level == NO_TRACE:
+        computed = execute(plan, session._state, fed)
+        if run_metadata is not None:
+            run_metadata.Clear()
+        return computed
+    timings: list[tuple[Any, int, int]] = []
+    computed = execute(plan, session._state, fed, timings)
+    _fill(run_metadata, timings)
+    return computed
+
+
+def _fill(run_metadata: Any, timings: list[tuple[Any, int, int]]) -> None:
+    run_metadata.Clear()
+    stats = run_metadata.step_stats.dev_stats.add(device=devices.device_names()[0])
+    for op, start, end in timings:
+        node = stats.node_stats.add(node_name=op.name)
+        node.all_start_nanos, node.all_start_micros = start, start // 1000
+        node.op_end_rel_nanos = node.all_end_rel_nanos = end - start
+        node.op_end_rel_micros = node.all_end_rel_micros = max(1, (end - start) // 1000)
+        inputs = ", ".join(t.name if t.value_index else t.op.name for t in op.inputs)
+        node.timeline_label = f"{op.name} = {op.type}({inputs})"
+        for slot, t in enumerate(op.outputs):
+            description = node.output.add(slot=slot).tensor_description
+            description.dtype = t.dtype._base.as_datatype_enum
+            if t.static_shape is None:
+                description.shape.unknown_rank = True
+            for size in t.static_shape or ():
+                description.shape.dim.add(size=-1 if size is None else size)
