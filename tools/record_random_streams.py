@@ -1,7 +1,7 @@
 """Record what TF 1.15.5's random ops give, for `tests/ops/test_philox.py` to replay.
 
-Run with a Python that has TensorFlow 1.15.5 (and a Linux whose C library is glibc 2.28 or newer, since TF takes log, sin
-and cos of float32 from it):
+Run with a Python that has TensorFlow 1.15.5, on a Linux with glibc 2.28 or newer (from which TF takes log, sin and cos
+of float32):
 
     python tools/record_random_streams.py tests/ops/data/random_streams.npz
 
@@ -71,22 +71,20 @@ def multinomial_cases():
     odd[0, 1] = odd[1, 0] = odd[1, 4] = -np.inf
     odd[2] = [np.inf, np.nan, 1, -np.inf, 2]
     none = np.full((2, 3), -np.inf)
+
+    def case(logits, logits_dtype, num_samples, dtype="int64", **seeds):
+        inputs = {"logits": logits, "logits_dtype": logits_dtype, "num_samples": num_samples}
+        return {"op": "Multinomial", "dtype": dtype, **inputs, **seeds}
+
     for dtype in ("float16", "float32", "float64"):
         for num_samples in (0, 1, 7, 8):
-            yield {
-                "op": "Multinomial",
-                "logits": logits,
-                "logits_dtype": dtype,
-                "num_samples": num_samples,
-                "dtype": "int64",
-            }
-    yield {"op": "Multinomial", "logits": odd, "logits_dtype": "float32", "num_samples": 9, "dtype": "int32"}
-    yield {"op": "Multinomial", "logits": none, "logits_dtype": "float32", "num_samples": 2, "dtype": "int32"}
-    yield {"op": "Multinomial", "logits": logits[:0], "logits_dtype": "float32", "num_samples": 4, "dtype": "int64"}
-    yield {"op": "Multinomial", "logits": logits[:, :1], "logits_dtype": "float64", "num_samples": 4, "dtype": "int64"}
+            yield case(logits, dtype, num_samples)
+    yield case(odd, "float32", 9, "int32")
+    yield case(none, "float32", 2, "int32")
+    yield case(logits[:0], "float32", 4)
+    yield case(logits[:, :1], "float64", 4)
     for seed, seed2 in SEEDS[1:]:
-        given = {"logits": logits, "logits_dtype": "float32", "num_samples": 5, "dtype": "int64"}
-        yield dict(op="Multinomial", seed=seed, seed2=seed2, **given)
+        yield case(logits, "float32", 5, seed=seed, seed2=seed2)
 
 
 def build(case):
@@ -111,7 +109,7 @@ def digest(array):
 
 
 def library_digests():
-    """Digests of the C library's float32 log, sin and cos at every number that Box and Muller's transform can give it."""
+    """Digests of the C library's float32 log, sin and cos at every number that a normal can need it for."""
     library = ctypes.CDLL("libm.so.6")
     u = (np.arange(2**23, dtype=np.uint32) | 0x3F800000).view(np.float32) - np.float32(1)
     angle = (u.astype(np.float64) * (2 * math.pi)).astype(np.float32)
@@ -134,7 +132,7 @@ def main(path):
     cases_to_run = [*fill_cases(), *int_cases(), *shuffle_cases(), *multinomial_cases()]
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
     for number, case in enumerate(cases_to_run):
-        case = dict({"seed": SEEDS[0][0], "seed2": SEEDS[0][1]}, **case)
+        case = {"seed": SEEDS[0][0], "seed2": SEEDS[0][1], **case}
         with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
             output = build(case)
             runs = [session.run(output) for _ in range(RUNS)]

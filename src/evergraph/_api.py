@@ -22,6 +22,8 @@ EAGER = (
     "framework.sparse",
     *sorted(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)),
     "autodiff.gradients",
+    "autodiff.custom",
+    "autodiff.hessians",
     "formats.graphdef",
     "runtime.session",
     "public_names",

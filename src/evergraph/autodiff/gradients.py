@@ -31,12 +31,12 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.sparse import IndexedSlices, each_dense_or_slices
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import array
 from evergraph.ops.constant import constant
+from evergraph.ops.filling import fill, zeros, zeros_like
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.shaping import shape
 
 _zeros_like = raw_op("ZerosLike")
-_fill = raw_op("Fill")
 _identity = raw_op("Identity")
 
 TRAINABLE = frozenset(
@@ -167,7 +167,7 @@ def _starting_gradients(grad_ys: list[Any], ys: list[Any], graph: Graph, colocat
             if given is None:
                 if y.dtype.is_complex:
                     raise TypeError(f"Gradients of complex tensors must set grad_ys (y.dtype = {y.dtype!r})")
-                starts.append(_fill(array.shape(y), constant(1, y.dtype, name=f"grad_ys_{i}")))
+                starts.append(fill(shape(y), constant(1, y.dtype, name=f"grad_ys_{i}")))
             else:
                 _check_type(given, y)
                 starts.append(_renamed(given, f"grad_ys_{i}"))
@@ -302,7 +302,11 @@ class _Walk:
         graph._name_stack = graph.unique_name(op.name + "_grad")
         graph._default_original_op = op
         try:
-            given = rule(op, *grads)
+            if op.attrs.get("_XlaCompile"):
+                with graph._attr_scope(_compiled_together(op, stack)):
+                    given = rule(op, *grads)
+            else:
+                given = rule(op, *grads)
             if not isinstance(given, list | tuple):
                 given = (given,)
             if len(given) != len(op.inputs) and op.type not in ("While", "StatelessWhile"):
@@ -329,6 +333,14 @@ class _Walk:
                     "IndexedSlices"
                 )
             self._receive(t, grad)
+
+
+def _compiled_together(op: Operation, scope: str) -> dict[str, Any]:
+    """The marks that `experimental_jit_scope` left on `op`, for its gradient's ops."""
+    cluster = op.attrs.get("_XlaScope", b"")
+    if op.attrs.get("_XlaSeparateCompiledGradients"):
+        cluster += f"_grad_{scope.replace('/', '_')}".encode()
+    return {"_XlaCompile": True, "_XlaScope": cluster}
 
 
 def _reached(sources: list[Operation]) -> set[Operation]:
@@ -379,18 +391,18 @@ def _refine_shape(op: Operation, index: int, t: Tensor, grad: Tensor) -> None:
 def _zeros_of_source(x: Any) -> Tensor:
     """What an unconnected source gets: a constant where its shape is known."""
     if x.dtype is not dtypes.resource:
-        return array.zeros_like(x, dtype=x.dtype.base_dtype)
-    shape, dtype = _referred(x)
-    if shapes.is_static(shape):
-        return array.zeros(constant(shape, dtypes.int32), dtype)
-    return array.zeros(raw_op("VariableShape")(x), dtype)
+        return zeros_like(x, dtype=x.dtype.base_dtype)
+    sizes, dtype = _referred(x)
+    if shapes.is_static(sizes):
+        return zeros(constant(sizes, dtypes.int32), dtype)
+    return zeros(raw_op("VariableShape")(x), dtype)
 
 
 def _zeros_of_output(t: Tensor) -> Tensor:
     """What an output that received nothing gets, for the rule of its op."""
     if t.dtype is not dtypes.resource:
         return _zeros_like(t, name="zeros_like")
-    return array.zeros(raw_op("VariableShape")(t), _referred(t)[1])
+    return zeros(raw_op("VariableShape")(t), _referred(t)[1])
 
 
 def _referred(handle: Tensor) -> tuple[shapes.Shape, DType]:

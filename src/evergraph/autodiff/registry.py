@@ -104,7 +104,7 @@ def gradient_function(op: Operation) -> Rule | None:
         return None
     if not default.applies_to(opdef):
         raise LookupError(f"gradient registry has no entry for: {opdef.name}")
-    return default.kernel_gradient
+    return default.derivative_of_kernel
 
 
 def register_custom(name: str, rule: Rule) -> None:

@@ -12,7 +12,6 @@ from them) stays a NumPy array, so that shapes, axes and loop counts become stat
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,8 +29,6 @@ FOLD_LIMIT = 16_384
 # A constant above this many elements is an argument of the program: XLA would copy and hash it at every compilation.
 LIFT_LIMIT = 65_536
 
-tracing = threading.RLock()  # one trace at a time: kernels report their checks to a shared list
-
 
 class Program:
     """A compiled device stage for one signature of inputs."""
@@ -42,7 +39,6 @@ class Program:
 
         self.stage = stage
         self.blocks: list[int] = [0] * len(stage.random_ops)
-        self.has_checks = False
         self.static_values = dict(zip(stage.static_inputs, static_values, strict=True))
         self.dynamic_inputs = tuple(r for r in stage.inputs if r not in self.static_values)
         self.constants = {r: constants[r] for r in _constants_of(stage, constants)}
@@ -79,25 +75,21 @@ class Program:
         values.update(self.static_values)
         values.update(zip(self.donated_registers, donated, strict=True))
         values.update(zip(self.kept_registers, kept, strict=True))
-        checks = CheckCollector()
-        with tracing:
-            collectors.append(checks)
-            try:
-                for instruction in self.stage.instructions:
-                    self._trace_one(instruction, values, counters, jnp)
-            finally:
-                collectors.pop()
+        checks = CheckCollector(jnp, donated)
+        collectors.append(checks)
+        try:
+            for instruction in _updates_last(self.stage.instructions):
+                self._trace_one(instruction, values, counters, jnp)
+        finally:
+            collectors.pop()
+        ok = checks.holds()
         writes = [values[r] for r in self.stage.write_registers]
-        ok = None
-        if checks.conditions:
-            ok = jnp.stack([jnp.asarray(c) for c in checks.conditions]).all()
-            old = dict(zip((*self.donated, *self.kept), (*donated, *kept), strict=True))
-            # A program that fails a check leaves every variable as it was, although its buffers were donated.
+        if ok is not None:
+            old = dict(zip(self.donated, donated, strict=True))
             writes = [
-                jnp.where(ok, new, old[key]) if key in old and old[key].shape == new.shape else new
+                new if key not in old or checks.is_guarded(new) else jnp.where(ok, new, old[key])
                 for key, new in zip(self.stage.writes, writes, strict=True)
             ]
-        self.has_checks = ok is not None
         return [jnp.asarray(values[r]) for r in self.stage.outputs], [jnp.asarray(w) for w in writes], ok
 
     def _trace_one(self, instruction: Instruction, values: dict[Register, Any], counters: Any, jnp: Any) -> None:
@@ -130,6 +122,24 @@ class Program:
         else:
             for register, kind, value in zip(outputs, instruction.types, result or (), strict=True):
                 values[register] = _typed(value, kind)
+
+
+def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
+    """The instructions with updates of variables, and what follows from them, moved to the end.
+
+    So the checks of all the others are known when an update is traced, and a scatter can guard itself with them.
+    """
+    after: set[Register] = set()
+    first: list[Instruction] = []
+    last: list[Instruction] = []
+    for instruction in instructions:
+        sources = [r for s in instruction.inputs for r in (s if type(s) is tuple else (s,))]
+        if instruction.op.opdef.updates or not after.isdisjoint(sources):
+            last.append(instruction)
+            after.update(instruction.outputs)
+        else:
+            first.append(instruction)
+    return first + last
 
 
 def _constants_of(stage: Stage, constants: list[Any]) -> list[Register]:

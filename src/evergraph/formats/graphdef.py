@@ -121,7 +121,14 @@ def _add_to_list(proto: Any, value: Any, kind: str) -> None:
 def _function_reference(value: Any) -> Any:
     if hasattr(value, "DESCRIPTOR"):
         return value
-    return messages.NameAttrList(name=value if isinstance(value, str) else value.name)
+    if isinstance(value, str):
+        return messages.NameAttrList(name=value)
+    proto = messages.NameAttrList(name=value.name)
+    opdef = opdefs.lookup(value.name)
+    for key, v in getattr(value, "attrs", {}).items():
+        declared = opdef.attr_map.get(key) if opdef is not None else None
+        proto.attr[key].CopyFrom(attr_to_proto(v, declared.type if declared is not None else None))
+    return proto
 
 
 def attr_from_proto(proto: Any) -> Any:

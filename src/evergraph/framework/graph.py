@@ -52,6 +52,7 @@ class Graph:
         self._functions: dict[str, Any] = {}
         self._variable_creators: list[Any] = []
         self._building_function = False
+        self._frames: _frames.Frames | None = None  # those of the call that builds many ops, taken once
         self._producer = 134  # TF 1.15's GraphDef version
         self._min_consumer = 0
         self._attachments: dict[str, Any] = {}  # what higher layers remember of this graph, by their own key
@@ -242,7 +243,8 @@ class Graph:
             name = self.unique_name(name)
         with self._lock:
             self._version = number = self._version + 1
-            op = Operation(self, number, name, opdef, inputs, attrs, _frames.user_frames(frame_depth))
+            taken = self._frames or _frames.user_frames(frame_depth)
+            op = Operation(self, number, name, opdef, inputs, attrs, taken)
             if self._control_stack:
                 self._take_control_inputs(op, inputs)
             for t in inputs:

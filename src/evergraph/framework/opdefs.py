@@ -103,8 +103,10 @@ class OpDef:
         names = set(self.attr_map)
         self.inputs = [Arg(text, names) for text in match.group(2).split(", ") if text]
         self.outputs = [Arg(text, names) for text in match.group(3).split(", ") if text]
-        for flag in ("is_stateful", "is_commutative", "is_aggregate", "allows_uninitialized_input"):
-            setattr(self, flag, flag in flags)
+        self.is_stateful = "is_stateful" in flags
+        self.is_commutative = "is_commutative" in flags
+        self.is_aggregate = "is_aggregate" in flags
+        self.allows_uninitialized_input = "allows_uninitialized_input" in flags
         self.inferred = {
             attr for arg in self.inputs for attr in (arg.type_attr, arg.number_attr, arg.type_list_attr) if attr
         }

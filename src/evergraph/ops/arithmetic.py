@@ -236,7 +236,7 @@ def add_n_op(xp: Any, inputs: Any) -> Any:
 
 @add_n_op.shape
 def add_n_shape(inputs: Any) -> Any:
-    return _merged(reversed(inputs))
+    return [_merged(reversed(inputs))]
 
 
 @add_n_op.gradient
@@ -252,7 +252,7 @@ def accumulate_n_op(xp: Any, inputs: Any) -> Any:
 
 @accumulate_n_op.shape
 def accumulate_n_shape(inputs: Any, *, shape: Any) -> Any:
-    return shape
+    return [shape]
 
 
 @accumulate_n_op.gradient

@@ -189,14 +189,12 @@ def rsqrt_grad(xp: Any, y: Any, dy: Any) -> Any:
 @op("SigmoidGrad", shape=unchanged_shape)
 def sigmoid_grad(xp: Any, y: Any, dy: Any) -> Any:
     """`dy * y * (1 - y)`: the gradient of `Sigmoid`."""
-    y = xp.conj(y)
     return dy * y * (xp.ones_like(y) - y)
 
 
 @op("TanhGrad", shape=unchanged_shape)
 def tanh_grad(xp: Any, y: Any, dy: Any) -> Any:
     """`dy * (1 - y * y)`: the gradient of `Tanh`."""
-    y = xp.conj(y)
     return dy * (xp.ones_like(y) - y * y)
 
 

@@ -42,16 +42,6 @@ def fill_shape(dims: Any, value: Any) -> Any:
     return static_values.as_shape(dims)
 
 
-@fill_op.gradient
-def fill_grad(made: Any, grad: Tensor) -> list[Tensor | None]:
-    return [None, sum_of_all(grad)]
-
-
-def sum_of_all(x: Tensor) -> Tensor:
-    """The sum over all elements, built as TF's `reduce_sum` builds it."""
-    return raw_op("Sum")(x, all_dimensions(x))
-
-
 def all_dimensions(x: Tensor) -> Tensor:
     """The numbers of all dimensions of `x`: a constant if its rank is known."""
     if x.static_shape is not None:

@@ -22,9 +22,11 @@ def placeholder_op(xp: Any, *, dtype: Any, shape: Any) -> Any:
     raise kernel_error(f"You must feed a value for a placeholder tensor with dtype {dtype.name}")
 
 
-@placeholder_op.shape_from_op
-def placeholder_shape(made: Any) -> Any:
+def _given_shape(made: Any) -> Any:
     return made.attrs["shape"]
+
+
+placeholder_op.shape_from_op(_given_shape)
 
 
 @op("PlaceholderV2", differentiable=False)
@@ -33,7 +35,7 @@ def placeholder_v2_op(xp: Any, *, dtype: Any, shape: Any) -> Any:
     raise kernel_error(f"You must feed a value for a placeholder tensor with dtype {dtype.name}")
 
 
-placeholder_v2_op.shape_from_op(placeholder_shape)
+placeholder_v2_op.shape_from_op(_given_shape)
 
 
 @public("placeholder")

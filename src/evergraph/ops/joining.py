@@ -1,4 +1,4 @@
-"""Arrays put together and taken apart: stack, concat, split, tile; and lists of tensors that become one by themselves."""
+"""Arrays put together and taken apart: stack, concat, split, tile; and lists of tensors that turn into one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import static_values
 from evergraph.ops.constant import constant
-from evergraph.ops.filling import fill, ones
+from evergraph.ops.filling import fill
 from evergraph.ops.identity import identity
 from evergraph.ops.opdef import kernel_error, op, raw_op
-from evergraph.ops.shaping import checked_axis, divided, expand_dims, rank, reshape, shape, shape_n, size, squeeze
+from evergraph.ops.shaping import checked_axis, divided, expand_dims, rank, shape, shape_n, squeeze
 
 # Along a new dimension
 
@@ -47,9 +47,9 @@ def pack_shape(values: list[Shape], *, axis: int) -> Any:
         except ShapeError as error:
             raise ShapeError(f"{error}\n\tFrom merging shape {i} with other shapes.") from None
     if common is None:
-        return None
+        return [None]
     where = _checked(axis, len(common) + 1)
-    return (*common[:where], len(values), *common[where:])
+    return [(*common[:where], len(values), *common[where:])]
 
 
 def _checked(axis: int, rank: int) -> int:
@@ -98,7 +98,9 @@ def unpack(xp: Any, value: Any, *, num: int, axis: int) -> Any:
     """The slices of an array along one dimension, which goes away."""
     where = checked_axis(axis, len(value.shape))
     if value.shape[where] != num:
-        raise kernel_error(f"Input shape axis {where} must equal {num}, got shape {shapes.bracket_text(tuple(value.shape))}")
+        raise kernel_error(
+            f"Input shape axis {where} must equal {num}, got shape {shapes.bracket_text(tuple(value.shape))}"
+        )
     before = (slice(None),) * where
     return tuple(value[(*before, i)] for i in range(num))
 
@@ -160,7 +162,7 @@ def parallel_concat_shape(values: Any, *, shape: Any) -> Any:
             raise ShapeError("Size of first dimension must be 1.")
         if v[1:] != shape[1:]:
             raise ShapeError(f"the shape of value {i} is {v}, not {(1, *shape[1:])}")
-    return shape
+    return [shape]
 
 
 @public("parallel_stack")
@@ -252,7 +254,9 @@ def _concatenated(xp: Any, values: Any, axis: Any) -> Any:
         raise kernel_error("ConcatOp : Expected concatenating dimensions in the range [0, 0), got scalars")
     where = checked_axis(int(axis), rank, "concat_dim")
     for i, v in enumerate(values):
-        if len(v.shape) != rank or any(a != b for k, (a, b) in enumerate(zip(v.shape, values[0].shape, strict=True)) if k != where):
+        if len(v.shape) != rank or any(
+            a != b for k, (a, b) in enumerate(zip(v.shape, values[0].shape, strict=True)) if k != where
+        ):
             raise kernel_error(
                 f"ConcatOp : Dimensions of inputs should match: shape[0] = {shapes.bracket_text(tuple(values[0].shape))} "
                 f"vs. shape[{i}] = {shapes.bracket_text(tuple(v.shape))}"
@@ -300,7 +304,7 @@ def concat_op(xp: Any, values: Any, axis: Any) -> Any:
 
 @concat_op.shape
 def concat_shape(values: Any, axis: Any) -> Any:
-    return concat_static(values, axis)
+    return [concat_static(values, axis)]
 
 
 @op("Concat", static=("concat_dim",))
@@ -311,7 +315,7 @@ def concat_v1_op(xp: Any, concat_dim: Any, values: Any) -> Any:
 
 @concat_v1_op.shape
 def concat_v1_shape(concat_dim: Any, values: Any) -> Any:
-    return concat_static(values, concat_dim)
+    return [concat_static(values, concat_dim)]
 
 
 @concat_op.gradient
@@ -352,7 +356,8 @@ def _parts_of_sparse_concat(inputs: Sequence[Tensor], dim: Tensor, axis: Tensor,
         dimensions = static_values.get_static_value(rank(inputs[0]))
         if dimensions is None:
             raise ValueError(
-                "Can only compute IndexedSlices gradient with negative concat_dim when first value rank is statically-known."
+                "Can only compute IndexedSlices gradient with negative concat_dim when first value rank is "
+                "statically-known."
             )
         static_axis %= dimensions
     sizes = [shape(x) for x in inputs]
@@ -506,7 +511,9 @@ def split_v_grad(made: Any, *grads: Any) -> list[Any]:
 
 
 @public("split")
-def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> list[Tensor]:
+def split(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split"
+) -> list[Tensor]:
     """Parts of `value` along `axis`, as a list.
 
     Args:
@@ -550,7 +557,9 @@ def tile(xp: Any, input: Any, multiples: Any) -> Any:
             f"Expected multiples argument to be a vector of length {len(input.shape)} but got length {len(counts)}"
         )
     if any(n < 0 for n in counts):
-        raise kernel_error(f"Expected multiples[{next(i for i, n in enumerate(counts) if n < 0)}] >= 0, but got {min(counts)}")
+        raise kernel_error(
+            f"Expected multiples[{next(i for i, n in enumerate(counts) if n < 0)}] >= 0, but got {min(counts)}"
+        )
     return xp.tile(input, counts)
 
 
@@ -559,62 +568,12 @@ def tile_shape(input: Any, multiples: Any) -> Any:
     counts = static_values.as_shape(multiples)
     if counts is None:
         return None if input is None else (None,) * len(input)
-    return tuple(0 if 0 in (s, n) else None if None in (s, n) else s * n for s, n in zip(with_rank(input, len(counts)), counts, strict=True))
-
-
-@tile.gradient
-def tile_grad(made: Any, grad: Any) -> list[Any]:
-    x, multiples = made.inputs
-    sizes = shape(x, out_type=multiples.dtype)
-    # Each dimension as (how often, how long): the sum over the first of each pair is the gradient.
-    pairs = stack([multiples, sizes])
-    transposed = raw_op("Transpose")(pairs, _reversed_axes(pairs))
-    return [_sum_over_copies(x, sizes, reshape(transposed, [-1]), grad), None]
-
-
-def _reversed_axes(x: Tensor) -> Any:
-    raise NotImplementedError
-
-
-def _sum_over_copies(x: Tensor, sizes: Tensor, pairs: Tensor, grad: Any) -> Tensor:
-    raise NotImplementedError
+    return tuple(
+        0 if 0 in (s, n) else None if None in (s, n) else s * n
+        for s, n in zip(with_rank(input, len(counts)), counts, strict=True)
+    )
 
 
 public("tile", "manip.tile")(tile)
 
-
-@public("meshgrid")
-def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
-    """The coordinates of the points of a grid: for each of `n` vectors an array of `n` dimensions that holds its values.
-
-    Args:
-        *args: `n` vectors.
-        indexing: "xy" (the first two dimensions change places) or "ij".
-        name: the ops' scope.
-
-    >>> sess.run(tf.meshgrid([1, 2], [3, 4, 5]))[0]
-    array([[1, 2],
-           [1, 2],
-           [1, 2]], dtype=int32)
-    """
-    indexing = kwargs.pop("indexing", "xy")
-    name = kwargs.pop("name", "meshgrid")
-    if kwargs:
-        raise TypeError(f"'{next(iter(kwargs))}' is an invalid keyword argument for this function")
-    if indexing not in ("xy", "ij"):
-        raise ValueError("indexing parameter must be either 'xy' or 'ij'")
-    with name_scope(name, "meshgrid", args):
-        n = len(args)
-        flat = (1,) * n
-        output = [reshape(stack(x), (flat[:i] + (-1,) + flat[i + 1 :])) for i, x in enumerate(args)]
-        sizes = [size(x) for x in args]
-        kind = convert_to_tensor(args[0]).dtype.base_dtype
-        if indexing == "xy" and n > 1:
-            output[0] = reshape(output[0], (1, -1) + (1,) * (n - 2))
-            output[1] = reshape(output[1], (-1, 1) + (1,) * (n - 2))
-            sizes[0], sizes[1] = sizes[1], sizes[0]
-        full = ones(sizes, kind)
-        return [x * full for x in output]
-
-
-__all__ = ["concat", "meshgrid", "pack", "parallel_stack", "split", "stack", "tile", "unstack"]
+__all__ = ["concat", "pack", "parallel_stack", "split", "stack", "tile", "unstack"]

@@ -32,6 +32,7 @@ The options of `@op`:
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -190,13 +191,51 @@ def unchanged_shape(x: Any, *rest: Any) -> Any:
 
 
 class CheckCollector:
-    """Where the conditions required by the kernels of a stage gather while it is traced."""
+    """Where the conditions required by the kernels of a stage gather while it is traced.
+
+    A program that fails a check must leave every variable as it was, although their buffers were donated. Element-wise
+    updates are kept or dropped as a whole at the end of the program; a scatter guards itself, since choosing between two
+    whole tables would copy the table.
+    """
+
+    def __init__(self, xp: Any = None, variables: Sequence[Any] = ()) -> None:
+        self.conditions: list[Any] = []
+        self._xp = xp
+        self._untouched = {id(v): v for v in variables}  # arrays that hold no unguarded write
+        self._guarded: dict[int, tuple[Any, int]] = {}
+
+    def holds(self) -> Any:
+        """Whether all conditions so far hold: a traced scalar, or None when there are none."""
+        if not self.conditions:
+            return None
+        return self._xp.stack([self._xp.asarray(c) for c in self.conditions]).all()
+
+    def note_guarded(self, before: Any, after: Any) -> None:
+        """Remember that `after` equals `before` whenever one of the conditions so far fails."""
+        if id(before) in self._untouched or self.is_guarded(before):
+            self._guarded[id(after)] = after, len(self.conditions)
+
+    def is_guarded(self, value: Any) -> bool:
+        entry = self._guarded.get(id(value))
+        return entry is not None and entry[1] == len(self.conditions)
+
+
+class _Collectors(threading.local):
+    """The collectors of the traces under way in this thread, innermost last."""
 
     def __init__(self) -> None:
-        self.conditions: list[Any] = []
+        self._stack: list[CheckCollector] = []
+        self.append = self._stack.append
+        self.pop = self._stack.pop
+
+    def __len__(self) -> int:
+        return len(self._stack)
+
+    def __getitem__(self, position: int) -> CheckCollector:
+        return self._stack[position]
 
 
-collectors: list[CheckCollector] = []
+collectors = _Collectors()
 
 
 def require(xp: Any, condition: Any, make_error: Callable[[], Exception]) -> None:
@@ -208,7 +247,7 @@ def require(xp: Any, condition: Any, make_error: Callable[[], Exception]) -> Non
     if isinstance(condition, bool | np.bool_ | np.ndarray):
         if not np.all(condition):
             raise make_error()
-    else:
+    elif collectors:
         collectors[-1].conditions.append(xp.all(condition))
 
 
@@ -654,7 +693,9 @@ def finish(new: Operation) -> None:
     new.outputs = [Tensor(new, i, kind) for i, kind in enumerate(output_types(opdef, attrs))]
     if rule is not None and new.outputs:
         found = _inferred(new, rule)
-        if opdef.plain or not (len(opdef.outputs) == 1 and found is None):
+        if len(opdef.outputs) == 1 and not opdef.outputs[0].is_list:
+            new.outputs[0].static_shape = found[0] if type(found) is list else found
+        elif found is not None:
             if len(found) != len(new.outputs):
                 raise AssertionError(
                     f"the shape rule of {opdef.name} gave {len(found)} shapes for {len(new.outputs)} outputs"

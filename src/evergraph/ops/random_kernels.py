@@ -19,7 +19,8 @@ Every function takes `(xp, counter, *inputs, ...)`:
     dtype           a NumPy dtype (bfloat16: that of `ml_dtypes`)
 
 Uniforms, integers, shuffles and normals of up to 32 bits agree with TF 1.15.5 bit for bit; float64 normals within
-2 ulp, as close as `log`, `sin` and `cos` of the platform are.
+2 ulp, as close as `log`, `sin` and `cos` of the platform are. Draws of `multinomial` agree but where the last bits of
+`exp` decide.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from evergraph.ops import philox
 
 Shape = tuple[int, ...]
 
-# NumPy goes through a run in pieces whose temporaries stay in the cache. Normals of float32[784, 512] take 7.9 ms by
-# 4,096 blocks, 7.2 by 8,192, 9.0 by 16,384 and 19 in one piece (NumPy 2.4, one EPYC core).
+# NumPy goes through a run in pieces whose temporaries stay in the cache. Normals of float32[784, 512] take 13 ms by
+# 4,096 blocks, 12 by 8,192, and in one piece 11 to 23, as the allocator pleases (NumPy 2.4, one EPYC core).
 _BLOCKS_AT_ONCE = 8192
 
 _RESERVED_PER_OUTPUT = 256
@@ -169,8 +170,9 @@ def multinomial(
 ) -> Any:
     """Draw classes with probabilities proportional to `exp(logits)`, row by row.
 
-    TF 1 splits a large batch between its threads, and lets each begin at a block of its own, so that its draws depend on
-    how many threads there are. Those here are the ones of a single thread, and of any batch small enough for one.
+    TF 1 splits a large batch between its threads, and lets each begin at a block of its own, so that its draws depend
+    on how many threads there are: for float32[512, 1000], one thread and two agree in 64 of 512 rows. The draws here
+    are those of one thread, and of any number for a batch small enough not to be split.
 
     Args:
         logits: float16, bfloat16, float32 or float64, shape `(batch, classes)`. A class whose logit is not finite is
@@ -285,10 +287,10 @@ def _box_muller64(xp: Any, words: Any) -> tuple[Any, Any]:
 
 # float32 logarithm, sine and cosine: TF 1 takes them from the C library, and a last bit of each is a matter of how it
 # computes them. These are the algorithms of Arm Optimized Routines (MIT licence), which glibc has had since 2.28, in
-# double precision up to the last rounding. A uniform has 2**23 values, so that agreement is not a matter of luck: all of
-# them were compared, and no bit differs, under NumPy as under XLA. They also are faster than what they replace: normals
-# of float32[784, 512] take 1.1 ms under XLA:CPU, 2.3 with jax.numpy's float32 functions (which differ in 8% of the
-# values), 5.9 with its float64 ones; TF 1.15.5 takes 4.0 (two EPYC cores).
+# double precision up to the last rounding. A uniform has 2**23 values, so that agreement is not a matter of luck: all
+# of them are compared (the tests do), and no bit differs, under NumPy as under XLA. They also are faster than what they
+# replace: normals of float32[784, 512] take 1.2 ms under XLA:CPU, 2.3 with jax.numpy's float32 functions (which differ
+# in 8% of the values), 5.9 with its float64 ones; TF 1.15.5 takes 4.0 (two EPYC cores).
 
 _hex = float.fromhex
 
@@ -395,9 +397,14 @@ def _first_kept(xp: Any, normals: Callable[[Any], Any], first: Any, spacing: Any
     return values
 
 
-def _first_kept_traced(xp: Any, normals: Callable[[Any], Any], first: Any, spacing: Any, groups: int, width: int):
+def _first_kept_traced(
+    xp: Any, normals: Callable[[Any], Any], first: Any, spacing: Any, groups: int, width: int
+) -> Any:
     """JAX: some blocks for all groups at once, then one by one the few groups (below) that these leave open."""
     from jax import lax
+
+    # XLA:CPU takes four times as long over an odd number of groups; one more is drawn then, and not used.
+    groups += groups % 2
 
     def taken(values: tuple[Any, ...], filled: Any, candidates: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
         """`values`, of which `filled` are settled, and as many of `candidates` after them as are kept."""
@@ -410,7 +417,7 @@ def _first_kept_traced(xp: Any, normals: Callable[[Any], Any], first: Any, spaci
     index = first + spacing * xp.arange(groups, dtype=xp.uint64)
     values = drawn = normals(index)
     filled = xp.zeros(groups, xp.int32)
-    # Groups of four still open after two blocks: 1 in 90,000. Groups of two after three blocks: 1 in 900,000.
+    # Groups of four still open after two blocks: 1 in 100,000. Groups of two after three blocks: 1 in 900,000.
     rounds = 2 if width == 4 else 3
     for i in range(rounds):
         values, filled = taken(values, filled, normals(index + np.uint64(i)) if i else drawn)
@@ -436,16 +443,16 @@ def _first_kept_traced(xp: Any, normals: Callable[[Any], Any], first: Any, spaci
     return lax.while_loop(lambda state: state[1] < none, close_next, (_lanes(xp, *values), still_open.min()))[0]
 
 
-# Shuffling. TF 1 walks through the rows and swaps row i with row t[i] = i + offset, which looks sequential. But row i is
-# never touched again after its own step, so what ends there is what stood at t[i] before step i:
+# Shuffling. TF 1 walks through the rows and swaps row i with row t[i] = i + offset, which looks sequential. But row i
+# is never touched again after its own step, so what ends there is what stood at t[i] before step i:
 #
-#   - the row that the last earlier step with the same target, m = earlier[i], had put there, namely what stood at m just
-#     before step m, root[m]; if there is no such step, row t[i] itself;
+#   - what the last earlier step with the same target, m = earlier[i], had put there. That is what stood at m just
+#     before step m: root[m]. If there is no such step, row t[i] itself;
 #   - root[k] is found the same way: the last step before k with target k put it there, so root[k] is root[that step],
 #     up a chain that ends at a k which no step before it had touched. Chains have about log(rows) links.
 #
 # One sort gives all `earlier` and all links; jumping to the link's link gives the ends of all chains in a few rounds.
-# A million rows: 85 ms in NumPy and 68 in XLA:CPU; swap by swap, 430 ms in Python and over 9 s as an XLA loop.
+# A million rows take 0.10 s in NumPy and 0.06 in XLA:CPU; swap by swap, 0.4 to 1.7 s in Python, over 9 s in XLA:CPU.
 
 
 def _order_after_swaps(xp: Any, offsets: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from evergraph.framework import dtypes, shapes
+from evergraph.framework import shapes
 from evergraph.framework.convert import convert_to_tensor, converted, register_tensor_conversion_function
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import Graph, get_default_graph
@@ -363,16 +363,3 @@ def _convert(variable: ResourceVariable, dtype: Any = None, name: str | None = N
 
 
 register_tensor_conversion_function(ResourceVariable, _convert)
-
-
-# Reading parts of a resource variable
-
-
-def variable_shape(handle: Tensor, out_type: DType = dtypes.int32) -> Tensor:
-    """The shape of the variable behind `handle`, as a constant where it is known."""
-    from evergraph.ops.constant import constant
-
-    sizes = state.handle_shape(handle)
-    if shapes.is_static(sizes):
-        return constant(list(sizes or ()), dtype=out_type)
-    return state.variable_shape_op(handle, out_type=out_type)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.ops.opdef import kernel_error, require
+from evergraph.ops.opdef import collectors, kernel_error, require
 
 
 def scatter_set(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with `values` in the places `index`."""
     if xp is not np:
-        return x.at[index].set(values)
+        return _traced(x, "set", index, values)
     out = np.array(x)
     out[index] = values
     return out
@@ -25,17 +25,17 @@ def scatter_set(xp: Any, x: Any, index: Any, values: Any) -> Any:
 
 def scatter_add(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with `values` added to the places `index`."""
-    return x.at[index].add(values) if xp is not np else _in_place(np.add, x, index, values)
+    return _traced(x, "add", index, values) if xp is not np else _in_place(np.add, x, index, values)
 
 
 def scatter_sub(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with `values` subtracted from the places `index`."""
-    return x.at[index].add(-values) if xp is not np else _in_place(np.subtract, x, index, values)
+    return _traced(x, "add", index, -values) if xp is not np else _in_place(np.subtract, x, index, values)
 
 
 def scatter_mul(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with the places `index` multiplied by `values`."""
-    return x.at[index].multiply(values) if xp is not np else _in_place(np.multiply, x, index, values)
+    return _traced(x, "multiply", index, values) if xp is not np else _in_place(np.multiply, x, index, values)
 
 
 def scatter_div(xp: Any, x: Any, index: Any, values: Any) -> Any:
@@ -50,12 +50,27 @@ def scatter_div(xp: Any, x: Any, index: Any, values: Any) -> Any:
 
 def scatter_min(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with the lesser of what is there and `values` in the places `index`."""
-    return x.at[index].min(values) if xp is not np else _in_place(np.minimum, x, index, values)
+    return _traced(x, "min", index, values) if xp is not np else _in_place(np.minimum, x, index, values)
 
 
 def scatter_max(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with the greater of what is there and `values` in the places `index`."""
-    return x.at[index].max(values) if xp is not np else _in_place(np.maximum, x, index, values)
+    return _traced(x, "max", index, values) if xp is not np else _in_place(np.maximum, x, index, values)
+
+
+def _traced(x: Any, method: str, index: Any, values: Any) -> Any:
+    """The same under JAX: one scatter. When a check of the program fails, it names no place, and so changes nothing."""
+    holds = collectors[-1].holds() if collectors else None
+    if holds is None:
+        return getattr(x.at[index], method)(values)
+    import jax.numpy as jnp
+
+    first, *rest = index if isinstance(index, tuple) else (index,)
+    outside = jnp.asarray(x.shape[0], first.dtype)
+    guarded = (jnp.where(holds, first, outside), *rest)
+    result = getattr(x.at[guarded], method)(values, mode="drop")
+    collectors[-1].note_guarded(x, result)
+    return result
 
 
 def _in_place(ufunc: Any, x: Any, index: Any, values: Any) -> Any:

@@ -13,6 +13,7 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import ShapeError, TensorShape, as_shape, merge, with_rank, with_rank_at_most
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import static_values
+from evergraph.ops.arguments import either
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import kernel_error, op, raw_op, require
 
@@ -36,7 +37,7 @@ def shape_n_op(xp: Any, input: Any, *, out_type: Any) -> Any:
 
 @shape_n_op.shape
 def shape_n_shape(input: Any) -> Any:
-    return [shape_shape(x) for x in input]
+    return [(None if x is None else len(x),) for x in input]
 
 
 @op("Size", differentiable=False)
@@ -140,11 +141,13 @@ def reshape_op(xp: Any, tensor: Any, shape: Any) -> Any:
     if sizes.count(-1) == 1:
         if known == 0:
             raise kernel_error(
-                f"reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are non-zero: {sizes}"
+                "reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are "
+                f"non-zero: {sizes}"
             )
         if count % known:
             raise kernel_error(
-                f"Input to reshape is a tensor with {count} values, but the requested shape requires a multiple of {known}"
+                f"Input to reshape is a tensor with {count} values, but the requested shape requires a "
+                f"multiple of {known}"
             )
     elif known != count:
         raise kernel_error(f"Input to reshape is a tensor with {count} values, but the requested shape has {known}")
@@ -160,7 +163,8 @@ def reshape_shape(tensor: Any, shape: Any) -> Any:
     known_in, unknown_in = _known_size(tensor)
     if unknown_out + unknown_in == 0 and known_in != known_out:
         raise ShapeError(
-            f"Cannot reshape a tensor with {known_in} elements to shape {shapes.bracket_text(out)} ({known_out} elements)"
+            f"Cannot reshape a tensor with {known_in} elements to shape {shapes.bracket_text(out)} "
+            f"({known_out} elements)"
         )
     if unknown_out + unknown_in == 1:
         one, other = (known_in, known_out) if unknown_out else (known_out, known_in)
@@ -258,19 +262,6 @@ def checked_axis(axis: int, rank: int, what: str = "axis") -> int:
     return axis % rank
 
 
-def one_of(name: str, value: Any, old_name: str, old_value: Any) -> Any:
-    """The value of an argument that also has a deprecated name.
-
-    Raises:
-        ValueError: if both are given.
-    """
-    if old_value is None:
-        return value
-    if value is not None:
-        raise ValueError(f"Cannot specify both {old_name!r} and {name!r}")
-    return old_value
-
-
 @public("expand_dims")
 def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
     """The elements of `input` with a new dimension of size 1.
@@ -284,7 +275,7 @@ def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any 
     >>> sess.run(tf.expand_dims([1, 2], 0))
     array([[1, 2]], dtype=int32)
     """
-    axis = one_of("axis", axis, "dim", dim)
+    axis = either("axis", axis, "dim", dim)
     if axis is None:
         raise ValueError("Must specify an axis argument to tf.expand_dims()")
     return expand_dims_op(input, axis, name)
@@ -340,7 +331,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     array([[1],
            [2]], dtype=int32)
     """
-    axis = one_of("axis", axis, "squeeze_dims", squeeze_dims)
+    axis = either("axis", axis, "squeeze_dims", squeeze_dims)
     if np.isscalar(axis):
         axis = [axis]
     return squeeze_op(input, axis, name)

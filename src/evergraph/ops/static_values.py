@@ -1,8 +1,8 @@
 """What is known of a tensor's value while the graph is being built.
 
-Shape rules ask for it: the static shape of `tf.reshape(x, [n, 4])` follows from the Pack op that makes `[n, 4]`. TF 1.15
-answers in three ways, and a graph built here has the static shapes (hence the ops) of TF only if the answers are
-the same:
+Shape rules ask for it: the static shape of `tf.reshape(x, [n, 4])` follows from the Pack op that makes `[n, 4]`.
+TF 1.15 answers in three ways, and a graph built here has the static shapes (hence the ops) of TF only if the answers
+are the same:
 
 - as a whole (`folded`): the value, if it follows from constants and fully known shapes through any stateless ops;
 - as a shape (`partial_value`): for vectors made by Shape, Pack, ConcatV2 and StridedSlice, also the entries that are
@@ -212,6 +212,11 @@ def as_shape(value: Any) -> Shape:
     if isinstance(value, np.ndarray):
         value = value.tolist() if value.ndim else None
     return None if value is None else tuple(None if d is None or d == -1 else int(d) for d in value)
+
+
+def known_value(t: Tensor) -> np.ndarray | None:
+    """The whole value of `t`, if it is known while the graph is built."""
+    return constant_value(t)
 
 
 # TF's Python-level answer

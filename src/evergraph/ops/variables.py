@@ -25,6 +25,7 @@ from evergraph.ops import state
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import group, no_op
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.slicing import sliced
 
 
 @public("VariableSynchronization")
@@ -325,7 +326,7 @@ class Variable(metaclass=_VariableType):
 
     def initialized_value(self) -> Tensor:
         """The variable's value if it has one, else its initial value: what another initializer may depend on."""
-        from evergraph.ops.control_flow import cond
+        from evergraph.ops.control import cond
 
         with init_scope():
             return cond(state.is_variable_initialized(self), self.read_value, lambda: self.initial_value)
@@ -350,9 +351,7 @@ class Variable(metaclass=_VariableType):
 
     def __getitem__(self, slice_spec: Any) -> Any:
         """A part of the variable's value; `v[2:4].assign(x)` overwrites that part."""
-        from evergraph.ops.slicing import slice_variable
-
-        return slice_variable(self, slice_spec)
+        return sliced(self.value(), slice_spec, self)
 
     def __iter__(self) -> Any:
         raise TypeError("'Variable' object is not iterable.")
@@ -688,7 +687,7 @@ def report_uninitialized_variables(var_list: Any = None, name: str = "report_uni
         var_list: the variables to ask; by default all global and local ones.
         name: the scope of the ops.
     """
-    from evergraph.ops.masking import boolean_mask
+    from evergraph.ops.selecting import boolean_mask
 
     if var_list is None:
         var_list = _or_all_variables(None)

@@ -131,13 +131,16 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             at = state.counters(stage.random_ops)
             counters = np.array(at, np.uint64)
         outputs, writes, ok = program(donated, kept, inputs, counters)
-        if ok is None:
-            state.store(stage.writes, writes)
+        if ok is not None and not bool(ok):
+            # Donated buffers came back with their old values; the other variables were never touched.
+            returned = dict(zip(stage.writes, writes, strict=True))
+            variables.update((k, returned[k]) for k in program.donated)
+            _explain(plan, stage, state, registers)
+        if choice.runs == 0:  # only the first result can change a variable's shape: the program is for one signature
+            variables.update(zip(stage.writes, writes, strict=True))
         else:
-            # The buffers were donated; what came back is the old values when a check failed.
+            choice.runs = 0
             state.store(stage.writes, writes)
-            if not bool(ok):
-                _explain(plan, stage, state, registers)
         if stage.random_ops:
             state.advance(stage.random_ops, program.blocks)
     for register, value in zip(stage.outputs, outputs, strict=True):

@@ -1,0 +1,66 @@
+"""`tf.hessians`: second derivatives, one row of the matrix at a time, in a loop over the first derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evergraph.autodiff.gradients import gradients
+from evergraph.framework import dtypes
+from evergraph.framework.api import NAMES, public
+from evergraph.framework.tensor import Tensor
+from evergraph.ops.constant import constant
+from evergraph.ops.opdef import raw_op
+from evergraph.ops.shaping import reshape, shape, size
+
+
+@public("hessians")
+def hessians(
+    ys: Any,
+    xs: Any,
+    name: str = "hessians",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: int | None = None,
+) -> list[Tensor]:
+    """Add the Hessian of the sum of `ys` with respect to each of `xs` to the graph.
+
+    Args:
+        ys: a tensor, or a list of them.
+        xs: a tensor, or a list of them.
+        name: not used, as in TF 1.15.
+        colocate_gradients_with_ops, gate_gradients, aggregation_method: as in `gradients`.
+
+    Returns:
+        For each of `xs` a tensor of its dtype and of shape `x.shape + x.shape`.
+
+    Raises:
+        LookupError: if an op in between has no gradient.
+
+    >>> x = tf.constant([1.0, 2.0])
+    >>> sess.run(tf.hessians(tf.reduce_sum(x * x), x))
+    [array([[2., 0.], [0., 2.]], dtype=float32)]
+    """
+    sources = xs if isinstance(xs, list | tuple) else [xs]
+    first = gradients(
+        ys,
+        sources,
+        colocate_gradients_with_ops=colocate_gradients_with_ops,
+        gate_gradients=gate_gradients,
+        aggregation_method=aggregation_method,
+    )
+    return [_hessian(grad, x) for grad, x in zip(first, sources, strict=True)]
+
+
+def _hessian(grad: Any, x: Any) -> Tensor:
+    # By their public names: loops come from a package that is put together with this one.
+    while_loop, tensor_array = NAMES[""]["while_loop"], NAMES[""]["TensorArray"]
+    flat = reshape(grad, [-1])
+    n = size(x)
+    start = [constant(0, dtypes.int32), tensor_array(x.dtype, n)]
+    _, rows = while_loop(
+        lambda i, _: i < n,
+        lambda i, rows: (i + 1, rows.write(i, gradients(flat[i], x)[0])),  # type: ignore[index]
+        start,
+    )
+    sizes = shape(x)
+    return reshape(rows.stack(), raw_op("ConcatV2")([sizes, sizes], 0, name="concat"))
