@@ -7,8 +7,6 @@ can be reached through it: `name`, where the public name is `tf.name`, or `name=
 listed alone, so that the import of one that exists can be told from a mistake.
 """
 
-from __future__ import print_function
-
 import importlib
 import os
 import pkgutil
@@ -19,11 +17,15 @@ from tensorflow.python.util import tf_decorator
 
 OUT = os.path.join(os.path.dirname(__file__), "..", "src", "evergraph", "compat", "internal_names.txt")
 
-# What public programs import from, and what they import. `keras` has the same tree inside as outside, `gen_*` modules hold raw ops.
-PACKAGES = "autograph client data debug eager feature_column framework layers lib module ops platform profiler saved_model summary tools training util".split()
+# What public programs import from. `keras` has the same tree inside as outside, `gen_*` modules hold raw ops.
+PACKAGES = (
+    "autograph client data debug eager feature_column framework layers lib module ops platform profiler saved_model "
+    "summary tools training util"
+).split()
 ALSO = "framework.test_util ops.gradient_checker platform.test platform.googletest pywrap_tensorflow".split()
 SKIPPED = re.compile(
-    r"_pb2|test|\bgen_|\bbenchmark|autograph\.(converters|pyct|operators|utils)|\blib\.core|debug\.(cli|wrappers|examples)"
+    r"_pb2|test|\bgen_|\bbenchmark|autograph\.(converters|pyct|operators|utils)|\blib\.core"
+    r"|debug\.(cli|wrappers|examples)"
 )
 
 
@@ -75,7 +77,7 @@ def lines():
         for names, value in getattr(module, "_tf_api_constants_v1", ()):
             found[value] = best(value, names)
         for name, thing in vars(module).items():
-            if not name.startswith("__") and not type(thing).__name__ == "module":
+            if not name.startswith("__") and type(thing).__name__ != "module":
                 candidates = public_names(thing)
                 if candidates:
                     found[name] = best(name, candidates)

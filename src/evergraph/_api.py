@@ -12,6 +12,7 @@ import pkgutil
 import sys
 import types
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from evergraph import ops
@@ -32,7 +33,20 @@ EAGER = (
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
     "train": ("training.optimizer", "training.gradient_descent", "training.momentum", "training.adam", "training.global_step"),
+    "app": ("compat.app",),
+    "compat": ("compat.types", "compat.switches"),
+    "flags": ("compat.flags",),
+    "logging": ("framework.log",),
+    "nest": ("framework.nest",),
+    "contrib.framework.nest": ("framework.nest",),
+    "raw_ops": ("compat.raw_ops",),
+    "resource_loader": ("compat.resource_loader",),
+    "sysconfig": ("compat.sysconfig",),
+    "test": ("testing.test_case", "testing.gradient_checker", "testing.places"),
 }
+
+# Packages of ours: one that has a namespace's name (`tf.compat`) holds that namespace's names too.
+PACKAGES = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg}
 
 MESSAGES = (
     "AttrValue", "ConfigProto", "Event", "GPUOptions", "GraphDef", "GraphOptions", "HistogramProto", "LogMessage",
@@ -90,6 +104,10 @@ def _namespace(path: str) -> Namespace:
     if isinstance(found, Namespace):
         return found
     made = Namespace(path, api.NAMES.get(path, {}))
+    if path in PACKAGES:
+        package = importlib.import_module(full)
+        made.__dict__.update(vars(package) | made.__dict__)
+        made.__path__, made.__spec__ = list(package.__path__), package.__spec__
     sys.modules[full] = made
     parent, _, last = full.rpartition(".")
     if parent in sys.modules:

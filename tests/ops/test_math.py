@@ -1,4 +1,4 @@
-"""Mathematics against TensorFlow 1.15.5."""
+"""The cases of `cases_math.py` against TensorFlow 1.15.5."""
 
 import pytest
 from ops.cases_math import CASES

@@ -26,6 +26,7 @@ from evergraph.autodiff.registry import gradient_function
 from evergraph.framework import dtypes, shapes
 from evergraph.framework.api import public
 from evergraph.framework.dtypes import DType
+from evergraph.framework.frames import user_frames
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
@@ -118,7 +119,7 @@ def gradients(
         walk.colocate = colocate_gradients_with_ops
         walk.gate = gate_gradients
         walk.method = checked_method(aggregation_method)
-        with _no_garbage_collection():
+        with _no_garbage_collection(), graph.built_by(user_frames()):
             walk.run(ys, starts)
     return [walk.result(x, unconnected) for x in xs]
 

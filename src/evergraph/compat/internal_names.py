@@ -30,7 +30,7 @@ OURS: dict[str, dict[str, str]] = {
     "python.framework.smart_cond": {"smart_constant_value": _FUNCTIONS + "smart_constant_value"},
     "python.framework.test_util": {
         "run_deprecated_v1": _FUNCTIONS + "unchanged",
-        **{name: _FUNCTIONS + "unchanged_with_arguments" for name in ("run_in_graph_and_eager_modes", "run_v1_only")},
+        **dict.fromkeys(("run_in_graph_and_eager_modes", "run_v1_only"), _FUNCTIONS + "unchanged_with_arguments"),
     },
     "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
     "python.platform.googletest": {
@@ -42,10 +42,7 @@ OURS: dict[str, dict[str, str]] = {
     "python.util.all_util": {"remove_undocumented": _FUNCTIONS + "remove_undocumented"},
     "python.util.deprecation": {
         "deprecated_argument_lookup": _FUNCTIONS + "deprecated_argument_lookup",
-        **{
-            name: _FUNCTIONS + "unchanged_with_arguments"
-            for name in ("deprecated", "deprecated_args", "deprecated_arg_values", "deprecated_endpoints")
-        },
+        **dict.fromkeys(("deprecated", "deprecated_args", "deprecated_arg_values", "deprecated_endpoints"), _FUNCTIONS + "unchanged_with_arguments"),
     },
     "python.util.nest": {
         name: f"framework.nest:{name}"
@@ -54,9 +51,7 @@ OURS: dict[str, dict[str, str]] = {
             "get_traverse_shallow_structure", "is_sequence", "map_structure_up_to", "yield_flattened_paths",
         )
     },
-    "python.util.tf_export": {
-        name: _FUNCTIONS + "unchanged_with_arguments" for name in ("estimator_export", "keras_export", "tf_export")
-    },
+    "python.util.tf_export": dict.fromkeys(("estimator_export", "keras_export", "tf_export"), _FUNCTIONS + "unchanged_with_arguments"),
 }  # fmt: skip
 
 # Public subtrees that internal modules mirror under the same names.

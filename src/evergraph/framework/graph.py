@@ -548,6 +548,15 @@ class Graph:
 
     _original_op = _original_op_scope
 
+    @contextmanager
+    def built_by(self, frames: _frames.Frames) -> Iterator[None]:
+        """Ops made inside were asked for by one line of the program: its frames are taken once."""
+        old, self._frames = self._frames, frames or None
+        try:
+            yield
+        finally:
+            self._frames = old
+
     @property
     def _variable_creator_stack(self) -> list[Any]:
         return list(self._variable_creators)

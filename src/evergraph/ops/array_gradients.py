@@ -10,13 +10,13 @@ from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import reductions, sequences
 from evergraph.ops.cast import cast
-from evergraph.ops.filling import fill_op
+from evergraph.ops.filling import fill_op, ones
 from evergraph.ops.gather import flat_batch_indices, gather, gather_op, gather_v1_op
 from evergraph.ops.joining import concat, stack, tile
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.rearrange import transpose
 from evergraph.ops.selecting import dynamic_partition, dynamic_stitch, parallel_dynamic_stitch
-from evergraph.ops.shaping import expand_dims, reshape, shape, size
+from evergraph.ops.shaping import expand_dims, reshape, reshape_gradient, shape, size
 from evergraph.ops.static_values import get_static_value
 
 
@@ -52,7 +52,7 @@ def gather_v1_grad(made: Any, grad: Any) -> list[Any]:
     params, indices = made.inputs
     params_shape: Any = _shape_beside(params)
     count = expand_dims(size(indices), 0)
-    values = reshape(grad, concat([count, params_shape[1:]], 0))
+    values = reshape_gradient(grad, concat([count, params_shape[1:]], 0))
     return [IndexedSlices(values, reshape(indices, count), params_shape), None]
 
 
@@ -66,7 +66,7 @@ def gather_grad(made: Any, grad: Any) -> list[Any]:
     if batch_dims < 0:
         batch_dims += indices._rank
     if static_axis is not None and static_axis == 0:
-        values = reshape(grad, concat([count, params_shape[1:]], 0))
+        values = reshape_gradient(grad, concat([count, params_shape[1:]], 0))
         return [IndexedSlices(values, reshape(indices, count), params_shape), None, None]
     outer = params_shape[:axis]
     inner = params_shape[axis:][1:]
@@ -75,7 +75,7 @@ def gather_grad(made: Any, grad: Any) -> list[Any]:
     batch_axes = sequences.range_(batch_dims)
     outer_axes = sequences.range_(batch_dims, axis_number)
     inner_axes = sequences.range_(axis_number + 1, values_rank)
-    values = reshape(grad, values_shape)
+    values = reshape_gradient(grad, values_shape)
     # The gathered axis comes right after the batch; then its rows are summed by number, and it goes back.
     values = transpose(values, concat([batch_axes, [axis_number], outer_axes, inner_axes], 0))
     summed = _summed_by_number(params_shape, values, indices, batch_dims, params_shape[axis])
@@ -93,7 +93,9 @@ def _summed_by_number(params_shape: Tensor, values: Tensor, indices: Tensor, bat
         batch = raw_op("Prod")(outer, [0], False)
         flat_shape = concat([[-1], inner], 0)
         rows = rows * batch
-        indices = flat_batch_indices(cast(params_shape, indices.dtype), indices, batch_dims, sequences.range_)
+        sizes = cast(params_shape, indices.dtype)
+        once = ones((), indices.dtype)
+        indices = flat_batch_indices(sizes, indices, batch_dims, sequences.range_, once)
         values = reshape(values, flat_shape)
     indices = reshape(indices, count)
     summed = raw_op("UnsortedSegmentSum")(values, indices, rows)

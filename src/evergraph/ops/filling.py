@@ -12,10 +12,10 @@ from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor, is_tensor_like
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import ShapeError, TensorShape, is_static, with_rank
+from evergraph.framework.shapes import ShapeError, TensorShape, as_shape, is_static, with_rank
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import static_values
-from evergraph.ops.constant import constant
+from evergraph.ops.constant import constant, constant_of, to_array
 from evergraph.ops.opdef import kernel_error, op, raw_op, unchanged_shape
 from evergraph.ops.shaping import checked_axis, reshape, shape_internal
 
@@ -71,7 +71,7 @@ def _filled(value: Any, shape: Any, dtype: Any, name: str | None, default_name: 
         if not isinstance(shape, Tensor):
             try:
                 if _is_small(shape):
-                    return constant(value, kind, _sizes(shape), scope)
+                    return constant_of(_full(shape, value, kind), scope, kind)
                 shape = convert_to_tensor(TensorShape(shape))
             except (TypeError, ValueError):
                 shape = convert_to_tensor(shape, dtypes.int32)
@@ -94,11 +94,16 @@ def _is_small(shape: Any) -> bool:
         if shape.rank is None:
             return bool(np.prod(shape) < SMALL)
         return shape.is_fully_defined() and shape.num_elements() < SMALL  # type: ignore[operator]
-    return bool(np.prod(shape) < SMALL)
+    # A bare number is a shape too, but never becomes a constant in TF.
+    return not isinstance(shape, int) and bool(np.prod(shape) < SMALL)
 
 
-def _sizes(shape: Any) -> Any:
-    return shape if isinstance(shape, TensorShape) else np.asarray(shape, np.int64).tolist()
+def _full(shape: Any, value: Any, kind: dtypes.DType) -> np.ndarray:
+    if isinstance(value, str):
+        value = value.encode()
+    if kind.is_quantized:
+        return to_array(value, kind, shape)
+    return np.full(as_shape(shape).as_list(), value, kind.np)
 
 
 @public("zeros")

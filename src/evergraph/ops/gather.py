@@ -59,7 +59,7 @@ def gathered(xp: Any, params: Any, indices: Any, axis: int = 0, batch_dims: int 
     b, o = int(np.prod(batch)), int(np.prod(outer))
     flat = xp.reshape(params, (b, o, params.shape[axis], *inner))
     numbers = xp.reshape(indices, (b, 1, int(np.prod(indices.shape[batch_dims:]))))
-    chosen = flat[np.arange(b)[:, None, None], np.arange(o)[None, :, None], numbers]
+    chosen = xp.asarray(flat)[np.arange(b)[:, None, None], np.arange(o)[None, :, None], numbers]
     return xp.reshape(chosen, (*batch, *outer, *indices.shape[batch_dims:], *inner))
 
 
@@ -158,8 +158,9 @@ def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
         if params.static_shape is not None and batch_dims >= len(params.static_shape):
             raise ValueError(f"batch_dims = {batch_dims} must be less than rank(params) = {len(params.static_shape)}")
         indices_shape, params_shape = shape(indices), shape(params)
+        once = ones((), indices.dtype.base_dtype)
         sizes = raw_op("Cast")(params_shape, indices.dtype.base_dtype)
-        flat = flat_batch_indices(sizes, indices, batch_dims, raw_op("Range"))
+        flat = flat_batch_indices(sizes, indices, batch_dims, raw_op("Range"), once)
         flat = reshape(flat, [-1])
         outer = params_shape[batch_dims + 1 :]
         rows = raw_op("Prod")(params_shape[: batch_dims + 1], [0], False)
@@ -171,16 +172,17 @@ def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
         return result
 
 
-def flat_batch_indices(params_shape: Tensor, indices: Tensor, batch_dims: int, numbers_from: Any) -> Tensor:
+def flat_batch_indices(
+    params_shape: Tensor, indices: Tensor, batch_dims: int, numbers_from: Any, step: Any
+) -> Tensor:
     """Indices into each part of a batch, as indices into the whole batch laid end to end.
 
-    `params_shape` has the type of the indices; `numbers_from` is the Range op or `tf.range`.
+    `params_shape` has the type of the indices, and so has `step`, a one; `numbers_from` is the Range op or `tf.range`.
     """
     kind = indices.dtype.base_dtype
     n = len(indices.static_shape or ())
     sizes: Any = params_shape
     made: Any = indices
-    step: Any = ones((), kind)
     for dim in range(batch_dims, 0, -1):
         size = sizes[dim - 1]
         step = step * sizes[dim]
@@ -222,7 +224,7 @@ def gather_nd_op(xp: Any, params: Any, indices: Any) -> Any:
     columns = _coordinates(xp, indices, params.shape, _outside(indices, params.shape, "param shape"))
     if not columns:
         return xp.broadcast_to(params, indices.shape[:-1] + params.shape)
-    return params[columns]
+    return xp.asarray(params)[columns]
 
 
 @gather_nd_op.shape
@@ -320,6 +322,7 @@ def _scattered(xp: Any, base: Any, indices: Any, updates: Any, scatter: Any) -> 
     columns = _coordinates(xp, indices, base.shape, _outside(indices, base.shape, "shape"))
     if not np.prod(updates.shape):
         return base
+    base = xp.asarray(base)
     if not columns:
         flat = xp.reshape(updates, (-1, *base.shape))
         columns = (np.zeros(flat.shape[0], np.int32),)

@@ -197,8 +197,8 @@ def check_numerics(xp: Any, tensor: Any, *, message: bytes) -> Any:
 
 @check_numerics.gradient
 def check_numerics_grad(made: Any, grad: Tensor) -> Tensor:
-    message = made.attrs["message"].decode()
-    return check_numerics(grad, f"Not a number (NaN) or infinity (Inf) values detected in gradient. {message}")
+    message = made.attrs["message"]
+    return check_numerics(grad, f"Not a number (NaN) or infinity (Inf) values detected in gradient. {message!r}")
 
 
 public("identity_n")(identity_n)

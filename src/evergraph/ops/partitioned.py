@@ -110,7 +110,9 @@ class PartitionedVariable:
             with name_scope(None):
                 return identity(whole, name=self._name)
 
-    def _assign_parts(self, method: str, value: Any, use_locking: bool, name: str | None, read_value: bool) -> list[Any]:
+    def _assign_parts(
+        self, method: str, value: Any, use_locking: bool, name: str | None, read_value: bool
+    ) -> list[Any]:
         axis = self._partition_axis("do assign action")
         if isinstance(value, PartitionedVariable):
             parts = list(value)

@@ -23,7 +23,7 @@ from evergraph.ops.shaping import shape as shape_of
 from evergraph.ops.slicing import slice as slice_of
 
 
-def _sizes(shape: Any) -> tuple[int, ...]:
+def sizes_of(shape: Any) -> tuple[int, ...]:
     sizes = tuple(int(n) for n in np.ravel(shape))
     if any(n < 0 for n in sizes):
         raise kernel_error(f"Dimension {min(sizes)} must be >= 0")
@@ -38,7 +38,7 @@ def given_shape(shape: Any) -> Shape:
 
 
 def _blocks(op_name: str) -> Any:
-    return lambda shape, *_, **__: random_kernels.reserved_blocks(op_name, _sizes(shape))
+    return lambda shape, *_, **__: random_kernels.reserved_blocks(op_name, sizes_of(shape))
 
 
 def _shape_rule(shape: Any, *_: Any) -> Shape:
@@ -48,19 +48,19 @@ def _shape_rule(shape: Any, *_: Any) -> Shape:
 @op("RandomUniform", static=("shape",), random=_blocks("RandomUniform"), shape=_shape_rule, differentiable=False)
 def random_uniform_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any) -> Any:
     """Numbers from [0, 1)."""
-    return random_kernels.uniform(xp, counter, shape=_sizes(shape), seed=seed, seed2=seed2, dtype=dtype.np)
+    return random_kernels.uniform(xp, counter, shape=sizes_of(shape), seed=seed, seed2=seed2, dtype=dtype.np)
 
 
 @op("RandomStandardNormal", static=("shape",), random=_blocks("RandomStandardNormal"), shape=_shape_rule, differentiable=False)
 def random_standard_normal_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any) -> Any:
     """Numbers from the normal distribution of mean 0 and deviation 1."""
-    return random_kernels.standard_normal(xp, counter, shape=_sizes(shape), seed=seed, seed2=seed2, dtype=dtype.np)
+    return random_kernels.standard_normal(xp, counter, shape=sizes_of(shape), seed=seed, seed2=seed2, dtype=dtype.np)
 
 
 @op("TruncatedNormal", static=("shape",), random=_blocks("TruncatedNormal"), shape=_shape_rule, differentiable=False)
 def truncated_normal_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any) -> Any:
     """Numbers from that normal distribution, drawn again while 2 or more away from its mean."""
-    return random_kernels.truncated_normal(xp, counter, shape=_sizes(shape), seed=seed, seed2=seed2, dtype=dtype.np)
+    return random_kernels.truncated_normal(xp, counter, shape=sizes_of(shape), seed=seed, seed2=seed2, dtype=dtype.np)
 
 
 @op("RandomUniformInt", static=("shape",), random=_blocks("RandomUniformInt"), differentiable=False)
@@ -68,7 +68,7 @@ def random_uniform_int_op(
     xp: Any, shape: Any, minval: Any, maxval: Any, *, counter: Any, seed: Any, seed2: Any, Tout: Any  # noqa: N803
 ) -> Any:
     """Integers from [minval, maxval)."""
-    sizes = _sizes(shape)
+    sizes = sizes_of(shape)
     if 0 not in sizes:
         require(xp, minval < maxval, lambda: kernel_error(f"Need minval < maxval, got {minval} >= {maxval}"))
     return random_kernels.uniform_int(xp, counter, minval, maxval, shape=sizes, seed=seed, seed2=seed2, dtype=Tout.np)
@@ -124,7 +124,7 @@ def multinomial_shape(logits: Any, num_samples: Any) -> Shape:
 # What programs call
 
 
-def _shape_tensor(shape: Any) -> Tensor:
+def shape_tensor(shape: Any) -> Tensor:
     dtype = None
     if isinstance(shape, list | tuple):
         if not shape:
@@ -137,7 +137,7 @@ def _normal(
     draw: Any, default_name: str, shape: Any, mean: Any, stddev: Any, dtype: Any, seed: Any, name: str | None
 ) -> Tensor:
     with name_scope(name, default_name, [shape, mean, stddev]) as scope:
-        sizes = _shape_tensor(shape)
+        sizes = shape_tensor(shape)
         mean = convert_to_tensor(mean, dtype=dtype, name="mean")
         stddev = convert_to_tensor(stddev, dtype=dtype, name="stddev")
         seed1, seed2 = get_seed(seed)
@@ -210,7 +210,7 @@ def random_uniform(
             raise ValueError(f"Must specify maxval for integer dtype {dtype!r}")
         maxval = 1
     with name_scope(name, "random_uniform", [shape, minval, maxval]) as scope:
-        sizes = _shape_tensor(shape)
+        sizes = shape_tensor(shape)
         minval = convert_to_tensor(minval, dtype=dtype, name="min")
         maxval = convert_to_tensor(maxval, dtype=dtype, name="max")
         seed1, seed2 = get_seed(seed)

@@ -21,9 +21,9 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import Shape, ShapeError
 from evergraph.framework.sparse import SparseTensor
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, cast, comparisons, complex_parts, elementwise, sequences
+from evergraph.ops import arithmetic, array, cast, comparisons, complex_parts, elementwise, sequences, static_values
 from evergraph.ops.constant import constant
-from evergraph.ops.opdef import Op, constant_value, kernel_error, op, raw_op
+from evergraph.ops.opdef import Op, kernel_error, op, raw_op
 
 NARROW = ("float16", "bfloat16")
 """Types whose sums are taken in float32."""
@@ -358,7 +358,7 @@ def sum_grad_of(made: Operation, grad: Any) -> Tensor:
     """Spread the gradient of a sum over what was summed."""
     x, reduction_indices = made.inputs
     static = x.static_shape
-    axes = None if static is None else constant_value(reduction_indices)
+    axes = None if static is None else static_values.get_static_value(reduction_indices)
     if static is not None and axes is not None:
         rank = len(static)
         if np.array_equal(axes, np.arange(rank)):

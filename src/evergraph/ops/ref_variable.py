@@ -17,6 +17,7 @@ from evergraph.framework.shapes import TensorShape, is_static
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import state
+from evergraph.ops.batch_scatter import batch_scatter_update
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.variables import (
     Variable,
@@ -166,11 +167,15 @@ class RefVariable(Variable):
         """Overwrite elements or slices, as `tf.scatter_nd_update` does."""
         return raw_op("ScatterNdUpdate")(self._variable, indices, updates, use_locking=True, name=name)
 
-    def batch_scatter_update(self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Any:
+    def batch_scatter_update(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Any:
         """Overwrite rows batch by batch, as `tf.batch_scatter_update` does."""
-        return state.batch_scatter_update(self, sparse_delta.indices, sparse_delta.values, use_locking, name)
+        return batch_scatter_update(self, sparse_delta.indices, sparse_delta.values, use_locking, name)
 
-    def _strided_slice_assign(self, begin: Any, end: Any, strides: Any, value: Any, name: str | None, **masks: int) -> Any:
+    def _strided_slice_assign(
+        self, begin: Any, end: Any, strides: Any, value: Any, name: str | None, **masks: int
+    ) -> Any:
         return raw_op("StridedSliceAssign")(self._variable, begin, end, strides, value, name=name, **masks)
 
     def count_up_to(self, limit: int) -> Tensor:

@@ -19,6 +19,7 @@ from evergraph.framework.shapes import TensorShape
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import state
+from evergraph.ops.batch_scatter import batch_scatter_update
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.ref_variable import ROW_UPDATES, check_slices, check_type
 from evergraph.ops.variables import (
@@ -251,13 +252,17 @@ class ResourceVariable(Variable):
         """Overwrite elements or slices, as `tf.scatter_nd_update` does."""
         return self._scatter_nd("ResourceScatterNdUpdate", indices, updates, name)
 
-    def batch_scatter_update(self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None) -> Any:
+    def batch_scatter_update(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Any:
         """Overwrite rows batch by batch, as `tf.batch_scatter_update` does."""
         check_slices(sparse_delta)
-        update = state.batch_scatter_update(self, sparse_delta.indices, sparse_delta.values, use_locking, name)
+        update = batch_scatter_update(self, sparse_delta.indices, sparse_delta.values, use_locking, name)
         return self._read_after(update)
 
-    def _strided_slice_assign(self, begin: Any, end: Any, strides: Any, value: Any, name: str | None, **masks: int) -> Any:
+    def _strided_slice_assign(
+        self, begin: Any, end: Any, strides: Any, value: Any, name: str | None, **masks: int
+    ) -> Any:
         with self._after_cached_read():
             value = convert_to_tensor(value, dtype=self._dtype)
             assign = raw_op("ResourceStridedSliceAssign")
@@ -331,12 +336,10 @@ for _op_name, _doc in ROW_UPDATES.items():
     setattr(ResourceVariable, _method.__name__, _method)
 
 
-def _no_inplace(symbol: str, method: str) -> Callable[..., Any]:
+def _no_inplace(symbol: str, instead: str) -> Callable[..., Any]:
     def refuse(self: ResourceVariable, other: Any) -> Any:
-        plain = symbol if method == "assign" else method
         raise RuntimeError(
-            f"Variable {symbol}= value not supported. Use `var.{plain if method != 'assign' else 'assign'}"
-            f"({'value' if method != 'assign' else f'var {symbol} value'})` to modify the variable or "
+            f"Variable {symbol}= value not supported. Use `var.{instead}` to modify the variable or "
             f"`var = var {symbol} value` to get a new Tensor object."
         )
 
@@ -344,11 +347,11 @@ def _no_inplace(symbol: str, method: str) -> Callable[..., Any]:
 
 
 for _symbol, _name, _instead in (
-    ("+", "add", "assign_add"),
-    ("-", "sub", "assign_sub"),
-    ("*", "mul", "assign"),
-    ("/", "truediv", "assign"),
-    ("**", "pow", "assign"),
+    ("+", "add", "assign_add(value)"),
+    ("-", "sub", "assign_sub(value)"),
+    ("*", "mul", "assign(var * value)"),
+    ("/", "truediv", "assign(var / value)"),
+    ("**", "pow", "assign(var ** value)"),
 ):
     setattr(ResourceVariable, f"__i{_name}__", _no_inplace(_symbol, _instead))
 

@@ -94,7 +94,7 @@ def where_op(xp: Any, condition: Any) -> Any:
     """
     condition = np.asarray(condition)
     if not condition.ndim:
-        return np.zeros((int(bool(condition)), 0), np.int64)
+        raise kernel_error("where needs at least one dimension, but the condition is a scalar")
     return np.argwhere(condition)
 
 

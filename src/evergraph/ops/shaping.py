@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,16 @@ def reshape_grad(made: Any, grad: Tensor) -> list[Tensor | None]:
 
 def reshape_to_input(made: Any, grad: Any) -> Tensor:
     """`grad` with the shape of the first input of `made`."""
-    return reshape(grad, shape(made.inputs[0]))
+    return reshape_gradient(grad, shape(made.inputs[0]))
+
+
+def reshape_gradient(grad: Any, shape: Any) -> Tensor:
+    """`reshape` of a gradient; that it may become dense by it is nothing to warn of."""
+    if not isinstance(grad, sparse.IndexedSlices):
+        return reshape(grad, shape)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Converting sparse IndexedSlices")
+        return reshape(grad, shape)
 
 
 @public("reshape", "manip.reshape")

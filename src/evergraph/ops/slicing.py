@@ -213,11 +213,8 @@ def strided_static(x: Shape, begin: Any, end: Any, strides: Any, masks: Masks) -
                 _chosen(entry, size, first, last, steps, ShapeError)
         elif size is None:
             out.append(None)
-        elif entry.position < 0 or first is not None and last is not None:
+        elif entry.position < 0 or entry.open_begin and entry.open_end or first is not None and last is not None:
             out.append(_chosen(entry, size, first, last, steps, ShapeError)[2])  # type: ignore[index]
-        elif entry.open_begin and entry.open_end:
-            # As TF: with begin or end unknown, the stride of a whole dimension is not looked at.
-            out.append(size)
         else:
             out.append(None)
     return tuple(out)

@@ -15,7 +15,6 @@ from typing import Any
 
 from evergraph.framework import dtypes, stacks
 from evergraph.framework.api import public
-from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import GraphKeys, colocate_with, device, init_scope, name_scope
@@ -24,7 +23,10 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import state
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import group, no_op
+from evergraph.ops.joining import stack
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.selecting import boolean_mask
+from evergraph.ops.shaping import rank_internal
 from evergraph.ops.slicing import sliced
 
 
@@ -46,7 +48,7 @@ class VariableAggregation(enum.Enum):
     SUM = 1
     MEAN = 2
     ONLY_FIRST_REPLICA = 3
-    ONLY_FIRST_TOWER = 3
+    ONLY_FIRST_TOWER = 3  # noqa: PIE796 - TF's older name of the same
 
 
 def checked_modes(
@@ -400,7 +402,7 @@ class Variable(metaclass=_VariableType):
         return made
 
     def _take_from_proto(self, variable_def: Any, import_scope: str | None) -> Callable[[str], Any]:
-        """Take over what both kinds of variables have in a `VariableDef`; gives a function that finds graph elements."""
+        """Take over what both kinds have in a `VariableDef`; gives a function that finds graph elements."""
         graph = get_default_graph()
 
         def find(name: str) -> Any:
@@ -674,9 +676,8 @@ def assert_variables_initialized(var_list: Any = None) -> Any:
     ranks = []
     for variable in var_list:
         with colocate_with(variable.op):
-            with name_scope(None, "Rank", [variable]) as scope:
-                ranks.append(raw_op("Rank")(convert_to_tensor(variable), name=scope))
-    return ranks[0] if len(ranks) == 1 else raw_op("Pack")(ranks, name="stack")
+            ranks.append(rank_internal(variable, optimize=False))
+    return ranks[0] if len(ranks) == 1 else stack(ranks)
 
 
 @public("report_uninitialized_variables")
@@ -687,8 +688,6 @@ def report_uninitialized_variables(var_list: Any = None, name: str = "report_uni
         var_list: the variables to ask; by default all global and local ones.
         name: the scope of the ops.
     """
-    from evergraph.ops.selecting import boolean_mask
-
     if var_list is None:
         var_list = _or_all_variables(None)
     where = os.environ.get("TF_DEVICE_FOR_UNINITIALIZED_VARIABLE_REPORTING", "/cpu:0")
@@ -697,6 +696,6 @@ def report_uninitialized_variables(var_list: Any = None, name: str = "report_uni
         with device(where):
             if not var_list:
                 return constant([], dtype=dtypes.string)
-            missing = raw_op("LogicalNot")(raw_op("Pack")(asked, name="stack"))
+            missing = raw_op("LogicalNot")(stack(asked))
             names = constant([v.op.name for v in var_list])
             return boolean_mask(names, missing)
