@@ -21,9 +21,7 @@ class Case:
         note: why a row is out of the ordinary.
     """
 
-    def __init__(
-        self, name, call, *inputs, shapes=None, gradient=True, smooth=True, rtol=None, atol=None, note=""
-    ):
+    def __init__(self, name, call, *inputs, shapes=None, gradient=True, smooth=True, rtol=None, atol=None, note=""):
         self.name = name
         self.call = call
         self.inputs = [np.asarray(x) for x in inputs]

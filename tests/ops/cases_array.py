@@ -1,7 +1,6 @@
-"""Shapes, slices, gathers, joins, pads, transposes, diagonals: what arrays are put through without computing on them."""
+"""Shapes, slices, gathers, joins, pads, transposes, diagonals: what arrays go through without arithmetic."""
 
 import numpy as np
-
 from ops.case import Case, floats, ints
 
 NAN, INF = float("nan"), float("inf")
@@ -41,7 +40,12 @@ case("ensure_shape_refuses_at_once", lambda tf, x: tf.ensure_shape(x, [None, 4])
 
 for _name, _shapes in {"": {}, "_open": OPEN, "_unknown": UNKNOWN}.items():
     case("shape" + _name, lambda tf, x: [tf.shape(x), tf.size(x), tf.rank(x)], X, shapes=_shapes)
-    case("shape_int64" + _name, lambda tf, x: [tf.shape(x, out_type=tf.int64), tf.size(x, out_type=tf.int64)], X, shapes=_shapes)
+    case(
+        "shape_int64" + _name,
+        lambda tf, x: [tf.shape(x, out_type=tf.int64), tf.size(x, out_type=tf.int64)],
+        X,
+        shapes=_shapes,
+    )
 case("shape_n", lambda tf, x, y: tf.shape_n([x, y]), X, VECTOR, shapes=OPEN)
 case("size_of_nothing", lambda tf, x: tf.size(x), np.zeros([0, 3]), shapes={0: [0, None]})
 case("shape_arithmetic", lambda tf, x: tf.reshape(x, [tf.shape(x)[0] * 3, -1]), CUBE, shapes={0: [None, None, None]})
@@ -60,7 +64,7 @@ case("reshape_refuses", lambda tf, x: tf.reshape(x, [4]), X, shapes=OPEN)
 case("reshape_refuses_two_open_sizes", lambda tf, x, s: tf.reshape(x, s), X, np.int32([-1, -1]))
 case("reshape_refuses_to_infer", lambda tf, x, s: tf.reshape(x, s), X, np.int32([-1, 4]))
 for _axis in (0, 1, 2, -1, -3):
-    case("expand_dims_%d" % _axis, lambda tf, x, a=_axis: tf.expand_dims(x, a), X)
+    case(f"expand_dims_{_axis}", lambda tf, x, a=_axis: tf.expand_dims(x, a), X)
 case("expand_dims_by_tensor", lambda tf, x, a: tf.expand_dims(x, a), X, np.int32(1))
 case("expand_dims_refuses", lambda tf, x: tf.expand_dims(x, 3), X)
 case("expand_dims_old_name", lambda tf, x: tf.expand_dims(x, dim=0), X)
@@ -77,16 +81,25 @@ case("bitcast_larger", lambda tf, x: tf.bitcast(x, tf.float32), np.uint8([[0, 0,
 case("broadcast_to", lambda tf, x: tf.broadcast_to(x, [4, 2, 3]), X[:, :1])
 case("broadcast_to_by_tensor", lambda tf, x, s: tf.broadcast_to(x, s), X, np.int32([1, 2, 3]))
 case("broadcast_to_refuses", lambda tf, x, s: tf.broadcast_to(x, s), X, np.int32([3, 2]))
-case("broadcast_dynamic_shape", lambda tf, x, y: tf.broadcast_dynamic_shape(x, y), np.int32([2, 1]), np.int32([5, 1, 3]))
+case(
+    "broadcast_dynamic_shape", lambda tf, x, y: tf.broadcast_dynamic_shape(x, y), np.int32([2, 1]), np.int32([5, 1, 3])
+)
 case("broadcast_dynamic_shape_refuses", lambda tf, x, y: tf.broadcast_dynamic_shape(x, y), np.int32([2]), np.int32([3]))
 
 # Filled arrays
 
-case("fill", lambda tf, x: [tf.fill([2, 3], x), tf.fill([], x), tf.fill(tf.constant([0, 2], tf.int64), x)], np.float64(1.5))
+case(
+    "fill",
+    lambda tf, x: [tf.fill([2, 3], x), tf.fill([], x), tf.fill(tf.constant([0, 2], tf.int64), x)],
+    np.float64(1.5),
+)
 case("fill_by_tensor", lambda tf, s: [tf.fill(s, 7), tf.zeros(s), tf.ones(s, tf.bool)], np.int32([2, 1]))
 case("fill_with_string", lambda tf, s: tf.fill(s, "ab"), np.int32([2]))
 case("fill_refuses", lambda tf, s: tf.fill(s, 1), np.int32([-1]))
-case("zeros_and_ones", lambda tf: [tf.zeros([2, 2]), tf.ones([3], tf.int64), tf.zeros([1], tf.string), tf.zeros([40, 40])])
+case(
+    "zeros_and_ones",
+    lambda tf: [tf.zeros([2, 2]), tf.ones([3], tf.int64), tf.zeros([1], tf.string), tf.zeros([40, 40])],
+)
 case("zeros_of_nothing", lambda tf: [tf.zeros([0, 3]), tf.ones([0])])
 for _name, _shapes in {"": {}, "_open": OPEN}.items():
     case("zeros_like" + _name, lambda tf, x: [tf.zeros_like(x), tf.zeros_like(x, tf.bool)], X, shapes=_shapes)
@@ -154,7 +167,12 @@ case("pad_refuses_to_reflect", lambda tf, x, p: tf.pad(x, p, "REFLECT"), X, np.i
 case("transpose", lambda tf, x: [tf.transpose(x), tf.transpose(x, [1, 0, 2]), tf.transpose(x, [2, 0, 1])], CUBE)
 case("transpose_by_tensor", lambda tf, x, p: tf.transpose(x, p), CUBE, np.int32([1, 2, 0]))
 case("transpose_unknown", lambda tf, x: tf.transpose(x), CUBE, shapes=UNKNOWN)
-case("transpose_complex", lambda tf, x: [tf.transpose(x), tf.transpose(x, conjugate=True)], (X + 1j * Y).astype(np.complex128), smooth=False)
+case(
+    "transpose_complex",
+    lambda tf, x: [tf.transpose(x), tf.transpose(x, conjugate=True)],
+    (X + 1j * Y).astype(np.complex128),
+    smooth=False,
+)
 case("transpose_scalar", lambda tf, x: tf.transpose(x), np.float64(2))
 case("transpose_strings", lambda tf, x: tf.transpose(x), WORDS)
 case("transpose_refuses", lambda tf, x, p: tf.transpose(x, p), CUBE, np.int32([1, 1, 0]))
@@ -164,9 +182,21 @@ case("invert_permutation_refuses", lambda tf, p: tf.invert_permutation(p), np.in
 case("reverse", lambda tf, x: [tf.reverse(x, [0]), tf.reverse(x, [-1, 1]), tf.reverse(x, [])], CUBE)
 case("reverse_by_tensor", lambda tf, x, a: tf.reverse(x, a), CUBE, np.int32([1]))
 case("reverse_refuses", lambda tf, x: tf.reverse(x, [1, -2]), CUBE)
-case("reverse_sequence", lambda tf, x, n: tf.reverse_sequence(x, n, seq_axis=2, batch_axis=1), CUBE, np.int32([0, 2, 4]))
-case("reverse_sequence_old_names", lambda tf, x, n: tf.reverse_sequence(x, n, seq_dim=1, batch_dim=0), CUBE, np.int64([3, 1]))
-case("reverse_sequence_refuses", lambda tf, x, n: tf.reverse_sequence(x, n, seq_axis=2, batch_axis=1), CUBE, np.int32([0, 2, 5]))
+case(
+    "reverse_sequence", lambda tf, x, n: tf.reverse_sequence(x, n, seq_axis=2, batch_axis=1), CUBE, np.int32([0, 2, 4])
+)
+case(
+    "reverse_sequence_old_names",
+    lambda tf, x, n: tf.reverse_sequence(x, n, seq_dim=1, batch_dim=0),
+    CUBE,
+    np.int64([3, 1]),
+)
+case(
+    "reverse_sequence_refuses",
+    lambda tf, x, n: tf.reverse_sequence(x, n, seq_axis=2, batch_axis=1),
+    CUBE,
+    np.int32([0, 2, 5]),
+)
 case("roll", lambda tf, x: [tf.roll(x, 1, 0), tf.roll(x, [-2, 1], [2, 1]), tf.roll(x, 5, -1)], CUBE)
 case("roll_by_tensor", lambda tf, x, n, a: tf.roll(x, n, a), CUBE, np.int32([1, 3]), np.int32([1, 1]))
 IMAGE = floats(2, 4, 6, 3, dtype=F64)
@@ -177,9 +207,23 @@ case("space_to_depth_refuses", lambda tf, x: tf.space_to_depth(x, 3), IMAGE)
 case("space_to_batch", lambda tf, x: tf.space_to_batch(x, [[1, 1], [0, 2]], 2), IMAGE)
 case("batch_to_space", lambda tf, x: tf.batch_to_space(x, [[0, 1], [1, 0]], 2), floats(8, 2, 3, 1, dtype=F64))
 case("space_to_batch_nd", lambda tf, x: tf.space_to_batch_nd(x, [2], [[0, 0]]), IMAGE)
-case("space_to_batch_nd_by_tensor", lambda tf, x, b, p: tf.space_to_batch_nd(x, b, p), IMAGE, np.int32([2, 3]), np.int32([[0, 0], [1, 2]]))
-case("batch_to_space_nd", lambda tf, x: tf.batch_to_space_nd(x, [2, 2, 1], [[0, 1], [0, 0], [1, 0]]), floats(4, 2, 3, 2, dtype=F64))
-case("required_paddings", lambda tf, s: tf.required_space_to_batch_paddings(s, [2, 3], [[1, 0], [0, 0]]), np.int32([4, 5]))
+case(
+    "space_to_batch_nd_by_tensor",
+    lambda tf, x, b, p: tf.space_to_batch_nd(x, b, p),
+    IMAGE,
+    np.int32([2, 3]),
+    np.int32([[0, 0], [1, 2]]),
+)
+case(
+    "batch_to_space_nd",
+    lambda tf, x: tf.batch_to_space_nd(x, [2, 2, 1], [[0, 1], [0, 0], [1, 0]]),
+    floats(4, 2, 3, 2, dtype=F64),
+)
+case(
+    "required_paddings",
+    lambda tf, s: tf.required_space_to_batch_paddings(s, [2, 3], [[1, 0], [0, 0]]),
+    np.int32([4, 5]),
+)
 
 # Slices
 
@@ -219,20 +263,49 @@ case("strided_slice", lambda tf, x: tf.strided_slice(x, [0, 1], [2, 3], [1, 2], 
 
 ROWS = floats(5, 3, dtype=F64)
 case("gather", lambda tf, x, i: [tf.gather(x, i), tf.gather(x, 4)], ROWS, np.int32([[1, 0], [4, 1]]))
-case("gather_axis", lambda tf, x, i: [tf.gather(x, i, axis=1), tf.gather(x, i, axis=-1), tf.gather(x, i, axis=2)], CUBE, np.int64([1, 1, 0]))
+case(
+    "gather_axis",
+    lambda tf, x, i: [tf.gather(x, i, axis=1), tf.gather(x, i, axis=-1), tf.gather(x, i, axis=2)],
+    CUBE,
+    np.int64([1, 1, 0]),
+)
 case("gather_batch", lambda tf, x, i: tf.gather(x, i, batch_dims=1), CUBE, np.int32([[0, 2], [1, 1]]))
-case("gather_batch_axis", lambda tf, x, i: tf.gather(x, i, batch_dims=1, axis=2), CUBE, np.int32([[0, 3], [1, 1]]), smooth=False, note="the rule of TF is wrong here")
+case(
+    "gather_batch_axis",
+    lambda tf, x, i: tf.gather(x, i, batch_dims=1, axis=2),
+    CUBE,
+    np.int32([[0, 3], [1, 1]]),
+    smooth=False,
+    note="the rule of TF is wrong here",
+)
 case("gather_nothing", lambda tf, x, i: tf.gather(x, i), ROWS, np.zeros([0], np.int32))
-case("gather_open", lambda tf, x, i: tf.gather(x, i), ROWS, np.int32([1, 1]), shapes={0: [None, 3], 1: [None]}, gradient=False)
+case(
+    "gather_open",
+    lambda tf, x, i: tf.gather(x, i),
+    ROWS,
+    np.int32([1, 1]),
+    shapes={0: [None, 3], 1: [None]},
+    gradient=False,
+)
 case("gather_strings", lambda tf, x, i: tf.gather(x, i), WORDS, np.int32([1, 0]))
 case("gather_refuses", lambda tf, x, i: tf.gather(x, i), ROWS, np.int32([1, 5]))
 case("gather_refuses_negative", lambda tf, x, i: tf.gather(x, i), ROWS, np.int32([-1]))
-case("batch_gather", lambda tf, x, i: tf.batch_gather(x, i), CUBE, np.int32([[[0, 1], [3, 3], [2, 0]], [[1, 1], [0, 0], [1, 2]]]))
+case(
+    "batch_gather",
+    lambda tf, x, i: tf.batch_gather(x, i),
+    CUBE,
+    np.int32([[[0, 1], [3, 3], [2, 0]], [[1, 1], [0, 0], [1, 2]]]),
+)
 case("gather_nd", lambda tf, x, i: tf.gather_nd(x, i), CUBE, np.int32([[0, 1, 2], [1, 2, 3], [0, 1, 2]]))
 case("gather_nd_slices", lambda tf, x, i: tf.gather_nd(x, i), CUBE, np.int32([[[0, 1]], [[1, 2]]]))
 case("gather_nd_rows", lambda tf, x, i: tf.gather_nd(x, i), CUBE, np.int64([[1], [1], [0]]))
 case("gather_nd_all", lambda tf, x, i: tf.gather_nd(x, i), X, np.zeros([2, 0], np.int32), gradient=False)
-case("gather_nd_batch", lambda tf, x, i: tf.gather_nd(x, i, batch_dims=1), CUBE, np.int32([[[0, 1], [2, 2]], [[1, 1], [0, 3]]]))
+case(
+    "gather_nd_batch",
+    lambda tf, x, i: tf.gather_nd(x, i, batch_dims=1),
+    CUBE,
+    np.int32([[[0, 1], [2, 2]], [[1, 1], [0, 3]]]),
+)
 case("gather_nd_refuses", lambda tf, x, i: tf.gather_nd(x, i), X, np.int32([[0, 3]]))
 case("scatter_nd", lambda tf, i, u: tf.scatter_nd(i, u, [5]), np.int32([[1], [3], [1]]), VECTOR[:3])
 case("scatter_nd_rows", lambda tf, i, u: tf.scatter_nd(i, u, [4, 3]), np.int64([[2], [0]]), X)
@@ -260,7 +333,11 @@ case("boolean_mask", lambda tf, x, m: tf.boolean_mask(x, m), CUBE, np.array([Tru
 case("boolean_mask_of_rank_2", lambda tf, x, m: tf.boolean_mask(x, m), CUBE, X > 0)
 case("boolean_mask_axis", lambda tf, x, m: tf.boolean_mask(x, m, axis=1), CUBE, np.array([True, False, True]))
 case("boolean_mask_refuses", lambda tf, x, m: tf.boolean_mask(x, m), CUBE, np.array([True, False, True]))
-case("sequence_mask", lambda tf, n: [tf.sequence_mask(n), tf.sequence_mask(n, 4), tf.sequence_mask(n, 2, tf.float32)], np.int32([[1, 3], [0, 2]]))
+case(
+    "sequence_mask",
+    lambda tf, n: [tf.sequence_mask(n), tf.sequence_mask(n, 4), tf.sequence_mask(n, 2, tf.float32)],
+    np.int32([[1, 3], [0, 2]]),
+)
 case("sequence_mask_by_tensor", lambda tf, n, m: tf.sequence_mask(n, m), np.int64([1, 3]), np.int32(2))
 DOUBLES = np.int64([3, 1, 3, 3, 7, 1])
 case("unique", lambda tf, x: list(tf.unique(x)) + list(tf.unique(x, tf.int64)), DOUBLES)
@@ -273,10 +350,28 @@ case("unique_refuses", lambda tf, x: tf.unique(x), N)
 case("setdiff1d", lambda tf, x, y: tf.setdiff1d(x, y), DOUBLES, np.int64([1, 5]))
 case("setdiff1d_strings", lambda tf, x, y: tf.setdiff1d(x, y), WORDS[0], WORDS[1])
 case("dynamic_partition", lambda tf, x, i: tf.dynamic_partition(x, i, 3), ROWS, np.int32([0, 2, 0, 2, 2]))
-case("dynamic_partition_of_rank_2", lambda tf, x, i: tf.dynamic_partition(x, i, 2), CUBE, np.int32([[0, 1, 0], [1, 1, 0]]))
+case(
+    "dynamic_partition_of_rank_2",
+    lambda tf, x, i: tf.dynamic_partition(x, i, 2),
+    CUBE,
+    np.int32([[0, 1, 0], [1, 1, 0]]),
+)
 case("dynamic_partition_refuses", lambda tf, x, i: tf.dynamic_partition(x, i, 2), ROWS, np.int32([0, 2, 0, 1, 1]))
-case("dynamic_stitch", lambda tf, i, j, x, y: tf.dynamic_stitch([i, j], [x, y]), np.int32([3, 0]), np.int32([[1], [2]]), X, ROWS[:2, None])
-case("dynamic_stitch_later_stays", lambda tf, i, x: tf.dynamic_stitch([i, [1]], [x, x[:1] * 2.0]), np.int32([1, 0]), X, smooth=False)
+case(
+    "dynamic_stitch",
+    lambda tf, i, j, x, y: tf.dynamic_stitch([i, j], [x, y]),
+    np.int32([3, 0]),
+    np.int32([[1], [2]]),
+    X,
+    ROWS[:2, None],
+)
+case(
+    "dynamic_stitch_later_stays",
+    lambda tf, i, x: tf.dynamic_stitch([i, [1]], [x, x[:1] * 2.0]),
+    np.int32([1, 0]),
+    X,
+    smooth=False,
+)
 
 # Diagonals
 
@@ -286,19 +381,67 @@ case("matrix_diag_part_of_square", lambda tf, x: tf.matrix_diag_part(x), floats(
 case("matrix_set_diag", lambda tf, x, d: tf.matrix_set_diag(x, d), CUBE, X)
 case("matrix_set_diag_open", lambda tf, x, d: tf.matrix_set_diag(x, d), CUBE, X, shapes={0: [None, None, 4]})
 for _low, _high in ((0, 0), (1, 0), (0, 1), (-1, 1), (1, -1), (-1, -1)):
-    _name = ("matrix_band_part_%d_%d" % (_low, _high)).replace("-1", "all")
+    _name = f"matrix_band_part_{_low}_{_high}".replace("-1", "all")
     case(_name, lambda tf, x, n=_low, m=_high: tf.matrix_band_part(x, n, m), CUBE)
 case("matrix_band_part_by_tensor", lambda tf, x, n: tf.matrix_band_part(x, n, n), CUBE, np.int64(1))
-case("matrix_diag_v2", lambda tf, x: [
-    tf.raw_ops.MatrixDiagV2(diagonal=x, k=k, num_rows=r, num_cols=c, padding_value=tf.constant(7.0, tf.float64))
-    for k, r, c in ((1, -1, -1), (-2, -1, -1), ([0, 1], -1, -1), ([-1, 0], 3, 4), (0, 5, 3))
-], X)  # fmt: skip
-case("matrix_diag_part_v2", lambda tf, x: [
-    tf.raw_ops.MatrixDiagPartV2(input=x, k=k, padding_value=tf.constant(9.0, tf.float64)) for k in (0, 2, -1, [-1, 1], [0, 3])
-], CUBE)  # fmt: skip
-case("matrix_set_diag_v2", lambda tf, x, d: [
-    tf.raw_ops.MatrixSetDiagV2(input=x, diagonal=d, k=1), tf.raw_ops.MatrixSetDiagV2(input=x[:, :, :3], diagonal=d, k=0)
-], CUBE, X)  # fmt: skip
 case("diag", lambda tf, x: [tf.diag(x), tf.diag(x[0])], X)
 case("diag_part", lambda tf, x: tf.diag_part(x), floats(2, 3, 2, 3, dtype=F64))
 case("diag_part_refuses", lambda tf, x: tf.diag_part(x), X)
+
+# Sorted rows, fake quantization, assertions
+
+for _side in ("left", "right"):
+    case(
+        "searchsorted_" + _side,
+        lambda tf, x, v, s=_side: tf.searchsorted(x, v, s),
+        np.float32([[1, 2, 2, 3], [0, 0, 1, 9]]),
+        np.float32([[2, 0], [0, 10]]),
+    )
+case(
+    "searchsorted_int64",
+    lambda tf, x, v: tf.searchsorted(x, v, out_type=tf.int64),
+    np.int32([1, 3, 5]),
+    np.int32([3, 4, 9]),
+)
+WIDE = floats(3, 4, low=-9, high=9)
+case(
+    "fake_quant_args",
+    lambda tf, x: [tf.fake_quant_with_min_max_args(x), tf.fake_quant_with_min_max_args(x, 0, 5, 4, True)],
+    WIDE,
+)
+case(
+    "fake_quant_vars",
+    lambda tf, x, a, b: tf.fake_quant_with_min_max_vars(x, a, b, num_bits=4),
+    WIDE,
+    np.float32(-4.2),
+    np.float32(5.1),
+)
+case(
+    "fake_quant_vars_empty_range",
+    lambda tf, x, a, b: tf.fake_quant_with_min_max_vars(x, a, b),
+    WIDE,
+    np.float32(0),
+    np.float32(0),
+)
+case(
+    "fake_quant_per_channel",
+    lambda tf, x, a, b: tf.fake_quant_with_min_max_vars_per_channel(x, a, b, 6),
+    WIDE, np.float32([-1, -3, 0, -8]), np.float32([1, 4, 7, 0.5]),
+)  # fmt: skip
+ASSERTIONS = {
+    "equal": (lambda tf, x: tf.assert_equal(x, x + 0), lambda tf, x: tf.assert_equal(x, x * 2)),
+    "less": (lambda tf, x: tf.assert_less(x, 9), lambda tf, x: tf.assert_less(x, 3)),
+    "positive": (lambda tf, x: tf.assert_positive(x), lambda tf, x: tf.assert_positive(x - 2)),
+    "rank": (lambda tf, x: tf.assert_rank(x, 1), lambda tf, x: tf.assert_rank(x, 2)),
+    "condition": (lambda tf, x: tf.Assert(x[0] < 5, [x]), lambda tf, x: tf.Assert(x[0] > 5, ["x is", x])),
+}
+
+
+def checked(tf, check, x):
+    with tf.control_dependencies([check(tf, x)]):
+        return tf.identity(x)
+
+
+for _name, (_good, _bad) in ASSERTIONS.items():
+    case(f"assert_{_name}_holds", lambda tf, x, c=_good: checked(tf, c, x), np.int32([1, 2, 3]), shapes={0: None})
+    case(f"assert_{_name}_fails", lambda tf, x, c=_bad: checked(tf, c, x), np.int32([1, 2, 3]), shapes={0: None})

@@ -25,7 +25,7 @@ from evergraph.ops.opdef import op, raw_op, unchanged_shape
 from evergraph.ops.shaping import shape
 
 
-def _constant(x: Any, value: float) -> Any:
+def _constant(x: Any, value: Any) -> Any:
     return x.dtype.type(value)
 
 
@@ -48,8 +48,8 @@ def relu6_op(xp: Any, features: Any) -> Any:
 
 @op("LeakyRelu", shape=unchanged_shape)
 def leaky_relu_op(xp: Any, features: Any, *, alpha: float) -> Any:
-    """The features, the negative ones times `alpha`."""
-    return xp.where(features > 0, features, features * _constant(features, alpha))
+    """The features, the negative ones times `alpha`, which as an attribute has 32 bits."""
+    return xp.where(features > 0, features, features * _constant(features, np.float32(alpha)))
 
 
 @public("nn.elu")
@@ -103,7 +103,7 @@ def relu6_grad_op(xp: Any, gradients: Any, features: Any) -> Any:
 @op("LeakyReluGrad", shape=_merged_shape)
 def leaky_relu_grad_op(xp: Any, gradients: Any, features: Any, *, alpha: float) -> Any:
     """The gradient, times `alpha` where the feature is not positive."""
-    return xp.where(features > 0, gradients, gradients * _constant(gradients, alpha))
+    return xp.where(features > 0, gradients, gradients * _constant(gradients, np.float32(alpha)))
 
 
 @op("EluGrad", shape=_merged_shape)

@@ -1,4 +1,4 @@
-"""Gradients of array ops that take arithmetic: sums and ranges are built of array ops themselves, so these come last."""
+"""Gradients of array ops that take arithmetic: sums and ranges are built of array ops, so these come last."""
 
 from __future__ import annotations
 

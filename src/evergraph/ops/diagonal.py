@@ -63,7 +63,8 @@ def _write(xp: Any, x: Any, diagonal: Any, band: tuple[int, int]) -> Any:
     wanted = (*x.shape[:-2], *((high - low + 1,) if low < high else ()), n)
     if diagonal.shape != wanted:
         raise kernel_error(
-            f"the diagonals must have shape {shapes.bracket_text(wanted)}, received {shapes.bracket_text(diagonal.shape)}"
+            f"the diagonals must have shape {shapes.bracket_text(wanted)}, received "
+            f"{shapes.bracket_text(diagonal.shape)}"
         )
     if not n:
         return x

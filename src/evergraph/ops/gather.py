@@ -172,9 +172,7 @@ def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
         return result
 
 
-def flat_batch_indices(
-    params_shape: Tensor, indices: Tensor, batch_dims: int, numbers_from: Any, step: Any
-) -> Tensor:
+def flat_batch_indices(params_shape: Tensor, indices: Tensor, batch_dims: int, numbers_from: Any, step: Any) -> Tensor:
     """Indices into each part of a batch, as indices into the whole batch laid end to end.
 
     `params_shape` has the type of the indices, and so has `step`, a one; `numbers_from` is the Range op or `tf.range`.

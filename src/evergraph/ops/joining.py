@@ -258,8 +258,9 @@ def _concatenated(xp: Any, values: Any, axis: Any) -> Any:
             a != b for k, (a, b) in enumerate(zip(v.shape, values[0].shape, strict=True)) if k != where
         ):
             raise kernel_error(
-                f"ConcatOp : Dimensions of inputs should match: shape[0] = {shapes.bracket_text(tuple(values[0].shape))} "
-                f"vs. shape[{i}] = {shapes.bracket_text(tuple(v.shape))}"
+                "ConcatOp : Dimensions of inputs should match: "
+                f"shape[0] = {shapes.bracket_text(tuple(values[0].shape))} vs. "
+                f"shape[{i}] = {shapes.bracket_text(tuple(v.shape))}"
             )
     return xp.concatenate(values, axis=where)
 

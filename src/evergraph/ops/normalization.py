@@ -22,6 +22,7 @@ from evergraph.ops.arguments import either
 from evergraph.ops.constant import constant
 from evergraph.ops.filling import zeros_like
 from evergraph.ops.identity import stop_gradient
+from evergraph.ops.kernel_gradient import Forward
 from evergraph.ops.opdef import op, raw_op
 from evergraph.ops.rearrange import transpose
 from evergraph.ops.shaping import shape, squeeze
@@ -135,7 +136,7 @@ def fused_batch_norm_v3_op(
     return (*outputs, np.zeros((), np.float32))
 
 
-def _gradient_rule(y_backprop: Shape, x: Shape, scale: Shape, *, data_format: Any) -> Any:
+def _gradient_rule(y_backprop: Shape, x: Shape, scale: Shape, *reserved: Shape, data_format: Any) -> Any:
     sizes = merge(with_rank(y_backprop, 5 if len(data_format) == 5 else 4), x)
     assert sizes is not None
     depth = merge_dim(channels(sizes, data_format), with_rank(scale, 1)[0])
@@ -202,6 +203,42 @@ def _gradient_by(gradient_op: Any, reserved: int) -> Any:
 fused_batch_norm_op.gradient(_gradient_by(fused_batch_norm_grad_op, 2))
 fused_batch_norm_v2_op.gradient(_gradient_by(fused_batch_norm_grad_v2_op, 2))
 fused_batch_norm_v3_op.gradient(_gradient_by(fused_batch_norm_grad_v3_op, 3))
+
+
+@op(
+    "FusedBatchNormGradOf",
+    signature="(y_backprop: T, x: T, scale: float32, mean: float32, variance: float32)"
+    " -> (x_backprop: T, scale_backprop: float32, offset_backprop: float32)"
+    ' | T: type in ["float16","bfloat16","float32"] | epsilon: float = 0.0001'
+    ' | data_format: string in ["NHWC","NCHW","NDHWC","NCDHW"] = "NHWC" | is_training: bool = true',
+    shape=lambda y_backprop, x, scale, mean, variance: (x, scale, scale),
+)
+def fused_batch_norm_grad_of_op(
+    xp: Any, y_backprop: Any, x: Any, scale: Any, mean: Any, variance: Any, *,
+    epsilon: Any, data_format: Any, is_training: Any,
+) -> Any:  # fmt: skip
+    """FusedBatchNormGrad as a function of `x` alone: in training mean and variance are computed from it.
+
+    It is this function's derivative that the second derivative of a batch normalization is.
+    """
+    if is_training:
+        rows = channels_last(xp, x, data_format).astype(np.float32)
+        axes = tuple(range(rows.ndim - 1))
+        mean, variance = _moments(xp, rows, axes, rows.size // max(rows.shape[-1], 1))
+    return _normalization_gradient(xp, y_backprop, x, scale, mean, variance, epsilon, data_format, is_training)
+
+
+def _second_derivative(made: Any, *grads: Any) -> Any:
+    attrs = {name: made.attrs[name] for name in ("T", "epsilon", "data_format", "is_training")}
+    forward = Forward("FusedBatchNormGradOf", attrs)
+    to_inputs = raw_op("KernelGradient")(
+        made.inputs[:5], [], grads[:3], forward, Tout=[t.dtype.base_dtype for t in made.inputs[:5]]
+    )
+    return (*to_inputs[:3], *[None] * (len(made.inputs) - 3))
+
+
+for _gradient_op in (fused_batch_norm_grad_op, fused_batch_norm_grad_v2_op, fused_batch_norm_grad_v3_op):
+    _gradient_op.gradient(_second_derivative)
 
 
 LEAST_EPSILON = 1.001e-5

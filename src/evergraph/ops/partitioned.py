@@ -145,9 +145,7 @@ class PartitionedVariable:
         return self._assign_parts("assign_sub", value, use_locking, name, read_value)
 
 
-def _convert(
-    variable: PartitionedVariable, dtype: Any = None, name: str | None = None, as_ref: bool = False
-) -> Tensor:
+def _convert(variable: PartitionedVariable, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:
     if dtype is not None and not dtype.is_compatible_with(variable.dtype):
         raise ValueError(
             f"Incompatible type conversion requested to type '{dtype.name}' for variable of type "

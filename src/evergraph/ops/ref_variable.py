@@ -1,6 +1,6 @@
 """Reference variables, TF 1's default kind: four ops, of which `v/read` is what other ops take.
 
-    v/initial_value ──► v/Assign ◄── v (VariableV2) ──► v/read (Identity)
+v/initial_value ──► v/Assign ◄── v (VariableV2) ──► v/read (Identity)
 """
 
 from __future__ import annotations

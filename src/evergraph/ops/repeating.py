@@ -19,7 +19,7 @@ from evergraph.ops.shaping import broadcast_to, expand_dims, rank, reshape, shap
 
 @public("meshgrid")
 def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
-    """The coordinates of the points of a grid: for each of `n` vectors an array of `n` dimensions that holds its values.
+    """The coordinates of the points of a grid: each of `n` vectors spread over an array of `n` dimensions.
 
     Args:
         *args: `n` vectors.

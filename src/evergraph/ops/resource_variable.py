@@ -1,6 +1,6 @@
 """Resource variables: a handle, and an op of its own for every read.
 
-    v/Initializer/initial_value ──► v/Assign ◄── v (VarHandleOp) ──► v/Read/ReadVariableOp, ReadVariableOp, ...
+v/Initializer/initial_value ──► v/Assign ◄── v (VarHandleOp) ──► v/Read/ReadVariableOp, ReadVariableOp, ...
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from evergraph.ops import variables
 from evergraph.ops.opdef import graph_of
 from evergraph.ops.ref_variable import RefVariable
 from evergraph.ops.resource_variable import ResourceVariable
+from evergraph.ops.variable_store import AUTO_REUSE, VariableStore, resource_variables_enabled, variable_store
 from evergraph.ops.variables import Variable, VariableAggregation, VariableSynchronization
 
 

@@ -106,9 +106,7 @@ def read_global_step(graph: Graph | None = None) -> Tensor | None:
     graph = graph or get_default_graph()
     found = graph.get_collection(READ_KEY)
     if len(found) > 1:
-        raise RuntimeError(
-            f"There are multiple items in collection {READ_KEY}. There should be only one."
-        )
+        raise RuntimeError(f"There are multiple items in collection {READ_KEY}. There should be only one.")
     if found:
         return found[0]
     step = get_global_step(graph)

@@ -127,9 +127,7 @@ def polynomial_decay(
         if cycle:
             from evergraph.ops.control import cond
 
-            periods = cond(
-                raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps)
-            )
+            periods = cond(raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
             steps = _multiply(steps, periods)
         else:
             step = _minimum(step, decay_steps)

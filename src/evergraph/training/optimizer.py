@@ -365,4 +365,3 @@ def _flat(values: Any) -> list[Any]:
     if isinstance(values, dict):
         return [leaf for key in sorted(values) for leaf in _flat(values[key])]
     return [values]
-

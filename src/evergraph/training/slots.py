@@ -73,8 +73,6 @@ def _slot(primary: Any, value: Any, validate_shape: bool, shape: TensorShape | N
     if info is not None:
         slot_name = slot.name[len(primary.op.name + "/") : -2]
         slot._set_save_slice_info(
-            SaveSliceInfo(
-                f"{info.full_name}/{slot_name}", info.full_shape[:], info.var_offset[:], info.var_shape[:]
-            )
+            SaveSliceInfo(f"{info.full_name}/{slot_name}", info.full_shape[:], info.var_offset[:], info.var_shape[:])
         )
     return slot
