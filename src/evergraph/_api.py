@@ -32,7 +32,11 @@ EAGER = (
 
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
-    "train": ("training.optimizer", "training.gradient_descent", "training.momentum", "training.adam", "training.global_step"),
+    "train": (
+        "training.optimizer", "training.gradient_descent", "training.momentum", "training.adam", "training.adagrad",
+        "training.rmsprop", "training.adadelta", "training.ftrl", "training.proximal_gradient_descent",
+        "training.global_step", "training.learning_rate_decay", "training.moving_averages",
+    ),
     "app": ("compat.app",),
     "compat": ("compat.types", "compat.switches"),
     "flags": ("compat.flags",),

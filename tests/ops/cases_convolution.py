@@ -1,7 +1,6 @@
 """Convolutions and poolings, and the gradients of their gradients."""
 
 import numpy as np
-
 from ops.case import Case, floats, ints
 
 F64 = np.float64
@@ -35,12 +34,40 @@ for _name, (_x, _w, _strides, _padding, _rest) in CONV2D.items():
     case("conv2d_" + _name, _call, _x, floats(*_w, seed=1), atol=2e-5)
     if _x.size < 400:
         case("conv2d_" + _name + "_float64", _call, _x.astype(F64), floats(*_w, seed=1, dtype=F64))
-case("conv2d_dilated", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME", dilations=2), X, floats(3, 3, 4, 2), gradient=False)
-case("conv2d_half", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), X.astype(np.float16), floats(3, 3, 4, 2, dtype=np.float16), atol=2e-2)
-case("conv2d_open_shapes", lambda tf, x, w: tf.nn.conv2d(x, w, 2, "SAME"), X, floats(3, 3, 4, 2), shapes={0: [None, None, None, 4]}, atol=2e-5)
-case("conv2d_unknown_rank", lambda tf, x, w: tf.nn.conv2d(x, w, 2, "SAME"), X, floats(3, 3, 4, 2), shapes={0: None, 1: None}, atol=2e-5)
+case(
+    "conv2d_dilated", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME", dilations=2), X, floats(3, 3, 4, 2), gradient=False
+)
+case(
+    "conv2d_half",
+    lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"),
+    X.astype(np.float16),
+    floats(3, 3, 4, 2, dtype=np.float16),
+    atol=2e-2,
+)
+case(
+    "conv2d_open_shapes",
+    lambda tf, x, w: tf.nn.conv2d(x, w, 2, "SAME"),
+    X,
+    floats(3, 3, 4, 2),
+    shapes={0: [None, None, None, 4]},
+    atol=2e-5,
+)
+case(
+    "conv2d_unknown_rank",
+    lambda tf, x, w: tf.nn.conv2d(x, w, 2, "SAME"),
+    X,
+    floats(3, 3, 4, 2),
+    shapes={0: None, 1: None},
+    atol=2e-5,
+)
 case("conv2d_depths_differ", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), X, floats(3, 3, 3, 2))
-case("conv2d_depths_differ_at_run", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"), X, floats(3, 3, 3, 2), shapes={0: None})
+case(
+    "conv2d_depths_differ_at_run",
+    lambda tf, x, w: tf.nn.conv2d(x, w, 1, "SAME"),
+    X,
+    floats(3, 3, 3, 2),
+    shapes={0: None},
+)
 case("conv2d_window_too_large", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "VALID"), X, floats(9, 3, 4, 2))
 case("conv2d_three_strides", lambda tf, x, w: tf.nn.conv2d(x, w, [1, 1, 1], "VALID"), X, floats(2, 3, 4, 2))
 case("conv2d_bad_padding", lambda tf, x, w: tf.nn.conv2d(x, w, 1, "FULL"), X, floats(2, 3, 4, 2))
@@ -65,8 +92,20 @@ case(
     SMALL,
     FILTER,
 )
-case("conv2d_transpose", lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 14, 12, 3], [1, 2, 2, 1]), X, floats(3, 3, 3, 4), atol=2e-5)
-case("conv2d_transpose_valid", lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 16, 13, 3], 2, "VALID"), X, floats(4, 3, 3, 4), atol=2e-5)
+case(
+    "conv2d_transpose",
+    lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 14, 12, 3], [1, 2, 2, 1]),
+    X,
+    floats(3, 3, 3, 4),
+    atol=2e-5,
+)
+case(
+    "conv2d_transpose_valid",
+    lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 16, 13, 3], 2, "VALID"),
+    X,
+    floats(4, 3, 3, 4),
+    atol=2e-5,
+)
 case(
     "conv2d_transpose_open_batch",
     lambda tf, x, w: tf.nn.conv2d_transpose(x, w, tf.stack([tf.shape(x)[0], 14, 12, 3]), [1, 2, 2, 1]),
@@ -75,15 +114,48 @@ case(
     shapes={0: [None, 7, 6, 4]},
     atol=2e-5,
 )
-case("conv2d_transpose_wrong_size", lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 99, 12, 3], [1, 2, 2, 1]), X, floats(3, 3, 3, 4))
+case(
+    "conv2d_transpose_wrong_size",
+    lambda tf, x, w: tf.nn.conv2d_transpose(x, w, [2, 99, 12, 3], [1, 2, 2, 1]),
+    X,
+    floats(3, 3, 3, 4),
+)
 case("conv1d", lambda tf, x, w: tf.nn.conv1d(x, w, 2, "SAME"), floats(2, 9, 3), floats(3, 3, 4))
-case("conv3d", lambda tf, x, w: tf.nn.conv3d(x, w, [1, 1, 2, 1, 1], "SAME"), floats(2, 3, 5, 4, 2), floats(2, 3, 2, 2, 3), atol=2e-5)
-case("conv3d_valid", lambda tf, x, w: tf.nn.conv3d(x, w, [1, 1, 1, 1, 1], "VALID"), floats(1, 3, 5, 4, 2), floats(2, 3, 2, 2, 3), atol=2e-5)
-case("conv3d_transpose", lambda tf, x, w: tf.nn.conv3d_transpose(x, w, [1, 6, 6, 6, 2], [1, 2, 2, 2, 1]), floats(1, 3, 3, 3, 4), floats(3, 3, 3, 2, 4), atol=2e-5)
+case(
+    "conv3d",
+    lambda tf, x, w: tf.nn.conv3d(x, w, [1, 1, 2, 1, 1], "SAME"),
+    floats(2, 3, 5, 4, 2),
+    floats(2, 3, 2, 2, 3),
+    atol=2e-5,
+)
+case(
+    "conv3d_valid",
+    lambda tf, x, w: tf.nn.conv3d(x, w, [1, 1, 1, 1, 1], "VALID"),
+    floats(1, 3, 5, 4, 2),
+    floats(2, 3, 2, 2, 3),
+    atol=2e-5,
+)
+case(
+    "conv3d_transpose",
+    lambda tf, x, w: tf.nn.conv3d_transpose(x, w, [1, 6, 6, 6, 2], [1, 2, 2, 2, 1]),
+    floats(1, 3, 3, 3, 4),
+    floats(3, 3, 3, 2, 4),
+    atol=2e-5,
+)
 case("depthwise", lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME"), X, floats(3, 3, 4, 2))
 case("depthwise_strided", lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 2, 2, 1], "VALID"), X, floats(3, 3, 4, 1))
-case("depthwise_dilated", lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME", rate=[2, 2]), X, floats(3, 3, 4, 1))
-case("depthwise_float64", lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME"), X.astype(F64), floats(3, 3, 4, 2, dtype=F64))
+case(
+    "depthwise_dilated",
+    lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME", rate=[2, 2]),
+    X,
+    floats(3, 3, 4, 1),
+)
+case(
+    "depthwise_float64",
+    lambda tf, x, w: tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "SAME"),
+    X.astype(F64),
+    floats(3, 3, 4, 2, dtype=F64),
+)
 case(
     "separable",
     lambda tf, x, d, p: tf.nn.separable_conv2d(x, d, p, [1, 1, 1, 1], "SAME"),
@@ -94,11 +166,40 @@ case(
 )
 case("atrous", lambda tf, x, w: tf.nn.atrous_conv2d(x, w, 2, "SAME"), X, floats(3, 3, 4, 2), atol=2e-5)
 case("atrous_valid", lambda tf, x, w: tf.nn.atrous_conv2d(x, w, 2, "VALID"), X, floats(3, 2, 4, 2), atol=2e-5)
-case("atrous_open_shapes", lambda tf, x, w: tf.nn.atrous_conv2d(x, w, 3, "SAME"), X, floats(3, 3, 4, 2), shapes={0: [None, None, None, 4]}, atol=2e-5)
-case("atrous_transpose", lambda tf, x, w: tf.nn.atrous_conv2d_transpose(x, w, [2, 7, 6, 3], 2, "SAME"), X, floats(3, 3, 3, 4), atol=2e-5)
-case("convolution_1d_dilated", lambda tf, x, w: tf.nn.convolution(x, w, "SAME", dilation_rate=[2]), floats(2, 9, 3), floats(3, 3, 4))
-case("convolution_3d", lambda tf, x, w: tf.nn.convolution(x, w, "VALID", strides=[1, 2, 1]), floats(2, 3, 5, 4, 2), floats(2, 3, 2, 2, 3), atol=2e-5)
-case("convolution_strided_and_dilated", lambda tf, x, w: tf.nn.convolution(x, w, "SAME", [2, 2], [2, 2]), X, floats(3, 3, 4, 2))
+case(
+    "atrous_open_shapes",
+    lambda tf, x, w: tf.nn.atrous_conv2d(x, w, 3, "SAME"),
+    X,
+    floats(3, 3, 4, 2),
+    shapes={0: [None, None, None, 4]},
+    atol=2e-5,
+)
+case(
+    "atrous_transpose",
+    lambda tf, x, w: tf.nn.atrous_conv2d_transpose(x, w, [2, 7, 6, 3], 2, "SAME"),
+    X,
+    floats(3, 3, 3, 4),
+    atol=2e-5,
+)
+case(
+    "convolution_1d_dilated",
+    lambda tf, x, w: tf.nn.convolution(x, w, "SAME", dilation_rate=[2]),
+    floats(2, 9, 3),
+    floats(3, 3, 4),
+)
+case(
+    "convolution_3d",
+    lambda tf, x, w: tf.nn.convolution(x, w, "VALID", strides=[1, 2, 1]),
+    floats(2, 3, 5, 4, 2),
+    floats(2, 3, 2, 2, 3),
+    atol=2e-5,
+)
+case(
+    "convolution_strided_and_dilated",
+    lambda tf, x, w: tf.nn.convolution(x, w, "SAME", [2, 2], [2, 2]),
+    X,
+    floats(3, 3, 4, 2),
+)
 
 
 # Poolings
@@ -123,11 +224,18 @@ for _name, (_x, *_rest) in POOLS.items():
     if _x.size < 500:
         case("max_pool_" + _name + "_float64", lambda tf, x, r=_rest: tf.nn.max_pool(x, *r), _x.astype(F64))
         case("max_pool_with_argmax_" + _name, lambda tf, x, r=_rest: tf.nn.max_pool_with_argmax(x, *r), _x)
-case("max_pool_ties", lambda tf, x: tf.nn.max_pool(x, 2, 2, "VALID"), TIES, note="the first of equals gets the gradient")
+case(
+    "max_pool_ties", lambda tf, x: tf.nn.max_pool(x, 2, 2, "VALID"), TIES, note="the first of equals gets the gradient"
+)
 case("max_pool_ties_overlap", lambda tf, x: tf.nn.max_pool(x, 3, 2, "SAME"), TIES)
 case("max_pool_of_negatives_at_edges", lambda tf, x: tf.nn.max_pool(x, 3, 2, "SAME"), -np.abs(ODD) - 1)
 case("avg_pool_half", lambda tf, x: tf.nn.avg_pool(x, 2, 2, "SAME"), ODD.astype(np.float16))
-case("max_pool_over_channels", lambda tf, x: tf.nn.max_pool(x, [1, 1, 1, 3], [1, 1, 1, 3], "SAME"), floats(2, 3, 3, 6), gradient=False)
+case(
+    "max_pool_over_channels",
+    lambda tf, x: tf.nn.max_pool(x, [1, 1, 1, 3], [1, 1, 1, 3], "SAME"),
+    floats(2, 3, 3, 6),
+    gradient=False,
+)
 case("max_pool_open_shapes", lambda tf, x: tf.nn.max_pool(x, 3, 2, "SAME"), ODD, shapes={0: [None, None, 9, 3]})
 case("avg_pool_open_shapes", lambda tf, x: tf.nn.avg_pool(x, 3, 2, "SAME"), ODD, shapes={0: [None, None, None, 3]})
 case("max_pool_window_too_large", lambda tf, x: tf.nn.max_pool(x, 9, 1, "VALID"), P)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, variable_of
-from evergraph.compiler.stages import Kind, Level, levels
+from evergraph.compiler.stages import ALWAYS_KNOWN, Kind, Level, levels
 from evergraph.framework import dtypes, errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
@@ -312,6 +312,11 @@ class _Assembly:
                             static[register] = None
                 for register in instruction.outputs:
                     made_by[register] = number
+            # What a static operand is computed from inside the stage must be known too.
+            for instruction in reversed(stage.instructions):
+                if instruction.op.type not in ALWAYS_KNOWN and not static.keys().isdisjoint(instruction.outputs):
+                    for source in instruction.inputs:
+                        static.update(dict.fromkeys(source if isinstance(source, tuple) else (source,)))
             inside = {r for i in stage.instructions for r in i.outputs}
             outside = [r for r in read if r not in inside and r not in self.constants]
             stage.reads = tuple(start[r] for r in outside if r in start)

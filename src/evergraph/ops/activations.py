@@ -62,7 +62,7 @@ def elu(xp: Any, features: Any) -> Any:
 @public("nn.selu")
 @op("Selu", shape=unchanged_shape)
 def selu(xp: Any, features: Any) -> Any:
-    """The scaled exponential linear unit: with it and LeCun's initial weights, activations keep mean 0 and variance 1."""
+    """Scaled Elu: with it and LeCun's initial weights, activations keep mean 0 and variance 1."""
     below = _constant(features, _SELU_SCALE_ALPHA) * xp.expm1(xp.minimum(features, _constant(features, 0)))
     return xp.where(features < 0, below, _constant(features, _SELU_SCALE) * features)
 

@@ -73,7 +73,8 @@ def _check_depths(x: Any, w: Any) -> None:
 def _check_gradient(dy: Any, x: Any, depth: int, window: Window) -> None:
     if tuple(dy) != (x[0], *window.output, depth):
         raise kernel_error(
-            f"Size of out_backprop doesn't match computed: actual = {list(dy)}, computed = {[x[0], *window.output, depth]}"
+            "Size of out_backprop doesn't match computed: "
+            f"actual = {list(dy)}, computed = {[x[0], *window.output, depth]}"
         )
 
 
@@ -322,7 +323,7 @@ def conv3d_backprop_filter_grad(made: Any, grad: Tensor) -> Any:
 def depthwise_op(
     xp: Any, input: Any, filter: Any, *, strides: Any, padding: Any, data_format: Any, dilations: Any
 ) -> Any:
-    """Each channel convolved with filters of its own; output channel `c * multiplier + m` is channel `c` by filter `m`."""
+    """Each channel convolved with its own filters; output channel `c * multiplier + m` is channel `c` by filter `m`."""
     x = channels_last(xp, input, data_format)
     window = _depthwise_window(x.shape, filter.shape, strides, padding, data_format, dilations)
     return as_format(xp, _engine(xp).depthwise(x, filter, window), data_format)

@@ -1,7 +1,8 @@
 """Cross entropies of logits: over classes (softmax), and of independent yes-or-no labels (sigmoid).
 
-The two softmax ops give the loss and, as a second output, its derivative in closed form. Both come from one exponential:
-for 2048 rows of 1000 classes loss and gradient take XLA 2.2 ms of CPU time so, 5.0 by differentiating the loss.
+The two softmax ops give the loss and, as a second output, its derivative in closed form. Both come from one
+exponential: for 2048 rows of 1000 classes, loss and gradient take XLA 2.2 ms of CPU time so, and 5.0 by differentiating
+the loss.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import math
 from evergraph.ops.activations import relu
 from evergraph.ops.arguments import either
+from evergraph.ops.checks import assert_equal
 from evergraph.ops.constant import constant
 from evergraph.ops.filling import ones_like, zeros_like
 from evergraph.ops.identity import prevent_gradient, stop_gradient
@@ -261,8 +263,6 @@ def sparse_softmax_cross_entropy_with_logits(
             return math.cast(cost, dtypes.float16) if is_short else cost
         checks = []
         if label_sizes is None or None in label_sizes or sizes is None or None in sizes[:-1]:
-            from evergraph.ops.checks import assert_equal
-
             checks.append(assert_equal(shape(labels), shape(logits)[:-1]))
         with get_default_graph().control_dependencies(checks):
             classes = shape(logits)[rank(logits) - 1]
@@ -377,5 +377,3 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
             small = math.logical_and(targets >= zeros, targets <= ones)
             result += raw_op("Select")(small, zeros, stirling)
         return result
-
-

@@ -1,4 +1,4 @@
-"""Dilated ("atrous") convolutions and poolings, as TF 1 builds them: with every `rate`-th pixel made an image of its own.
+"""Dilated ("atrous") convolutions and poolings, as TF 1 builds them: every `rate`-th pixel becomes an image of its own.
 
     space_to_batch ──► the plain op, over rate * rate smaller images each ──► batch_to_space
 
@@ -18,7 +18,15 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.arguments import either, per_axis
-from evergraph.ops.convolution import conv1d, conv2d, conv2d_backprop_input_op, conv2d_op, conv2d_transpose, conv3d_op, depthwise_op
+from evergraph.ops.convolution import (
+    conv1d,
+    conv2d,
+    conv2d_backprop_input_op,
+    conv2d_op,
+    conv2d_transpose,
+    conv3d_op,
+    depthwise_op,
+)
 from evergraph.ops.joining import concat, stack
 from evergraph.ops.opdef import constant_value
 from evergraph.ops.pooling import avg_pool, avg_pool3d, max_pool, max_pool3d
@@ -330,7 +338,9 @@ def pool(
         if padding == "SAME" and np.any(rates > 1):
             raise ValueError("pooling with SAME padding is not implemented for dilation_rate > 1")
         if np.any(strides > window_shape):
-            raise ValueError("strides > window_shape not supported due to inconsistency between CPU and GPU implementations")
+            raise ValueError(
+                "strides > window_shape not supported due to inconsistency between CPU and GPU implementations"
+            )
         if pooling_type not in ("MAX", "AVG"):
             raise ValueError(f"{n}-D {pooling_type} pooling is not supported.")
         flat, deep = (max_pool, max_pool3d) if pooling_type == "MAX" else (avg_pool, avg_pool3d)

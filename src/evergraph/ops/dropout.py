@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import numbers
 from typing import Any
+
+import numpy as np
 
 from evergraph.framework import shapes
 from evergraph.framework.api import public
@@ -60,7 +61,7 @@ def _dropped(x: Any, rate: Any, noise_shape: Any, seed: int | None, name: str | 
             raise ValueError(
                 f"x has to be a floating point tensor since it's going to be scaled. Got a {x.dtype} tensor instead."
             )
-        if isinstance(rate, numbers.Real):
+        if isinstance(rate, float | int | np.number):
             if not 0 <= rate < 1:
                 raise ValueError(f"rate must be a scalar tensor or a float in the range [0, 1), got {rate:g}")
             if rate > 0.5 and len(_warned) < 5:

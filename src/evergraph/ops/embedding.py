@@ -83,9 +83,7 @@ def embedding_lookup(
     params = _tables(params)
     with name_scope(name, "embedding_lookup", [*params, ids]) as scope:
         if not any(isinstance(p, ResourceVariable) for p in params):
-            params = [
-                sparse.convert_to_tensor_or_indexed_slices(p, name=f"params_{i}") for i, p in enumerate(params)
-            ]
+            params = [sparse.convert_to_tensor_or_indexed_slices(p, name=f"params_{i}") for i, p in enumerate(params)]
         ids = convert_to_tensor(ids, name="ids")
         if len(params) == 1:
             with get_default_graph().colocate_with(_op_of(params[0])):

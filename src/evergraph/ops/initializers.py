@@ -19,7 +19,9 @@ from evergraph.framework.shapes import TensorShape
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import filling, random
 from evergraph.ops.constant import constant
+from evergraph.ops.linear_algebra import eye
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.rearrange import matrix_transpose
 
 
 class Initializer:
@@ -309,7 +311,7 @@ class Orthogonal(Initializer):
             (columns, rows) if wide else (rows, columns), self.dtype if dtype is None else dtype, self.seed
         )
         if wide:
-            q = transposed(q)
+            q = matrix_transpose(q)
         return self.gain * raw_op("Reshape")(q, shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -323,12 +325,6 @@ def orthogonal_matrix(shape: Any, dtype: Any, seed: Any) -> Any:
     return q * raw_op("Sign")(raw_op("DiagPart")(r))
 
 
-def transposed(matrix: Tensor) -> Tensor:
-    from evergraph.ops.rearrange import matrix_transpose
-
-    return matrix_transpose(matrix)
-
-
 @public("initializers.identity")
 class Identity(Initializer):
     """The identity matrix, times `gain`."""
@@ -338,8 +334,6 @@ class Identity(Initializer):
         self.dtype = _floating(dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Tensor:
-        from evergraph.ops.linalg import eye
-
         full_shape = _whole(shape, partition_info)
         if len(full_shape) != 2:
             raise ValueError("Identity matrix initializer can only be used for 2D matrices.")

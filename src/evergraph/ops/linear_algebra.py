@@ -128,7 +128,7 @@ _NOT_POSITIVE = "Cholesky decomposition was not successful. The input might not 
 @public("linalg.cholesky", "cholesky")
 @op("Cholesky", shape=_square_static)
 def cholesky(xp: Any, input: Any) -> Any:
-    """The lower triangular `L` with `L @ adjoint(L)` equal to a positive definite matrix; its upper part is not read."""
+    """The lower triangular `L` with `L @ adjoint(L)` equal to the input, of which the upper part is not read."""
     from jax.lax import linalg
 
     _require_square(input)

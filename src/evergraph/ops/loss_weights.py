@@ -10,6 +10,7 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import is_static
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import math
+from evergraph.ops.checks import Assert
 from evergraph.ops.filling import ones_like
 from evergraph.ops.grouping import no_op
 from evergraph.ops.joining import concat
@@ -57,9 +58,14 @@ def _check_sizes(weights: Any, values: Any) -> None:
 
 
 def _checked_at_run_time(
-    weights: Tensor, values: Tensor, weights_rank: Any, weights_shape: Any, values_rank: Any, values_shape: Any, name: str
+    weights: Tensor,
+    values: Tensor,
+    weights_rank: Any,
+    weights_shape: Any,
+    values_rank: Any,
+    values_shape: Any,
+    name: str,
 ) -> Any:
-    from evergraph.ops.checks import Assert
     from evergraph.ops.control_flow import cond
 
     is_scalar = math.equal(0, weights_rank, name="is_scalar")

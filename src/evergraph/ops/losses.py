@@ -1,6 +1,7 @@
 """`tf.losses`: losses with weights, reduced to one number and remembered in a collection.
 
-Every loss is a formula, element by element, that `compute_weighted_loss` weighs, reduces and collects. Common arguments:
+Every loss is a formula, element by element, that `compute_weighted_loss` weighs, reduces and collects. The arguments
+that they have in common:
 
     weights          a number, or a tensor of the losses' rank with each size equal to theirs or 1
     scope            the name scope
@@ -184,7 +185,9 @@ def _require_both(first_name: str, first: Any, second_name: str, second: Any) ->
 
 
 @contextmanager
-def _as_floats(scope: str | None, default: str, labels: Any, predictions: Any, weights: Any) -> Iterator[tuple[Any, ...]]:
+def _as_floats(
+    scope: str | None, default: str, labels: Any, predictions: Any, weights: Any
+) -> Iterator[tuple[Any, ...]]:
     """The loss's name scope, and predictions and labels in it as float32 of one shape."""
     _require_both("labels", labels, "predictions", predictions)
     with name_scope(scope, default, (predictions, labels, weights)) as full:

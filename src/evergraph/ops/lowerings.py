@@ -1,12 +1,12 @@
 """Which formulation of an op XLA is given, by platform and by shape.
 
 XLA's own lowering of an op is not always a good one on a CPU: a filter gradient as a convolution, a depthwise
-convolution, the gradient of a max-pooling. The tables below say which formulation replaces it when; the formulations are
-in `xla/convolution.py` and `pooling.py`. On other platforms XLA's own is right.
+convolution, the gradient of a max-pooling. The tables below say which formulation replaces it when; the formulations
+are in `xla/convolution.py` and `pooling.py`. On other platforms XLA's own is right.
 
-Measurements: CPU milliseconds over all threads, the least of many runs, float32, jaxlib 0.10.2 on 2 cores of an AMD EPYC
-(AVX2, about 90 GFLOP/s a core). A shape is (images, height = width, channels in, channels out, kernel, stride). Differences
-below 15 % mean nothing.
+Measurements: CPU milliseconds over all threads, the least of many runs, float32, jaxlib 0.10.2 on 2 cores of an AMD
+EPYC (AVX2, about 90 GFLOP/s a core). A shape is (images, height = width, channels in, channels out, kernel, stride).
+Differences below 15 % mean nothing.
 """
 
 from __future__ import annotations
@@ -76,15 +76,15 @@ CPU_CONVOLUTIONS: dict[str, tuple[Row, ...]] = {
         (
             "im2col and dot, scanned",
             lambda c: True,
-            "(8,56,64,64,3,1): 43 for 66; (8,28,128,128,3,1): 31 for 52; (8,14,256,256,3,1): 27 for 38; (8,7,512,512,3,1): "
-            "30 for 38; (8,56,128,128,3,2): 34 for 66; (64,32,32,64,3,1): 61 for 377; (64,64,3,32,5,1): 54 for 79",
+            "(8,56,64,64,3,1): 43 for 66; (8,28,128,128,3,1): 31 for 52; (8,14,256,256,3,1): 27 for 38; "
+            "(8,7,512,512,3,1): 30 for 38; (8,56,128,128,3,2): 34 for 66; (64,32,32,64,3,1): 61 for 377; (64,64,3,32,5,1): 54 for 79",
         ),
     ),
 }
 
 POSITIONS_A_DOT = 1024
-"""How many output positions one step of the scanned filter gradient takes: 4 images of 7x7 29.8 (1 image 37.2), 4 of 14x14
-26.9 (26.7), 4 of 28x28 30.6 (30.8), 4 of 56x56 50.5 (43.1)."""
+"""How many output positions one step of the scanned filter gradient takes. Steps of 4 images, and of 1: 7x7 29.8 and
+37.2, 14x14 26.9 and 26.7, 28x28 30.6 and 30.8, 56x56 50.5 and 43.1."""
 
 
 def convolution_lowering(direction: str, case: Convolution) -> str:

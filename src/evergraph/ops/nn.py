@@ -34,9 +34,7 @@ def l2_loss_grad(made: Any, grad: Tensor) -> Tensor:
 
 
 @public("math.l2_normalize", "linalg.l2_normalize", "nn.l2_normalize")
-def l2_normalize(
-    x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None
-) -> Tensor:
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
     """`x / sqrt(max(sum(x ** 2), epsilon))`, with the sum over `axis`.
 
     Args:

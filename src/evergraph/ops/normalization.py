@@ -28,12 +28,19 @@ from evergraph.ops.rearrange import transpose
 from evergraph.ops.shaping import shape, squeeze
 from evergraph.ops.windows import as_format, channels, channels_last
 
-
 # The fused op
 
 
 def _normalized(
-    xp: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any, epsilon: float, data_format: bytes, training: bool
+    xp: Any,
+    x: Any,
+    scale: Any,
+    offset: Any,
+    mean: Any,
+    variance: Any,
+    epsilon: float,
+    data_format: bytes,
+    training: bool,
 ) -> tuple[Any, ...]:
     """`y`, the statistics for a moving average, and the statistics that the gradient wants."""
     rows = channels_last(xp, x, data_format)
@@ -113,7 +120,7 @@ def fused_batch_norm_op(
     xp: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any, *,
     epsilon: Any, data_format: Any, is_training: Any,
 ) -> Any:  # fmt: skip
-    """`(x - mean) / sqrt(variance + epsilon) * scale + offset`, by channel; in training with the batch's own statistics."""
+    """`(x - mean) / sqrt(variance + epsilon) * scale + offset` by channel; in training with the batch's statistics."""
     return _normalized(xp, x, scale, offset, mean, variance, epsilon, data_format, is_training)
 
 
@@ -351,9 +358,7 @@ def weighted_moments(
         sum_of_weights = math.reduce_sum(spread, axes, name="sum_of_weights", keepdims=True)
         divisor = math.reciprocal(sum_of_weights, name="inv_weight_sum")
         mean = math.multiply(total, divisor)
-        apart = math.reduce_sum(
-            weights * math.squared_difference(x, mean), axes, name="weighted_distsq", keepdims=True
-        )
+        apart = math.reduce_sum(weights * math.squared_difference(x, mean), axes, name="weighted_distsq", keepdims=True)
         variance = math.multiply(apart, divisor)
         if not keep:
             mean = squeeze(mean, axis=axes)

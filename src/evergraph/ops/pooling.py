@@ -1,8 +1,8 @@
 """Max and average pooling, their gradients, and the gradients of those.
 
-All of them are sums and selections over the *taps* of a window (`windows.py`), in NumPy and under XLA alike. A maximum's
-gradient goes to the first of the elements of a window that equal its maximum, in row-major order, as in TF 1: the index
-of that tap is the *winner*.
+All of them are sums and selections over the *taps* of a window (`windows.py`), in NumPy and under XLA alike. The
+gradient of a maximum goes to the first of the elements of a window that equal it, in row-major order, as in TF 1: the
+index of that tap is the *winner*.
 
 Under XLA a gradient by winners is ten times faster on CPUs than XLA's own (milliseconds over all threads, two EPYC
 cores: 2x2 windows over 64 images of 64x64x32, 5.8 for 89 to 206; 3x3 in steps of 2 over 8 of 112x112x64, 9.4 for 87 to
@@ -29,8 +29,8 @@ from evergraph.ops.opdef import kernel_error, op
 from evergraph.ops.shaping import expand_dims, shape, squeeze
 from evergraph.ops.windows import (
     Window,
-    as_format,
     arranged,
+    as_format,
     channels,
     channels_last,
     output_sizes,
@@ -421,9 +421,7 @@ def max_pool_with_argmax_shape(input: Any, *, ksize: Any, strides: Any, padding:
 
 
 @op("MaxPoolGradWithArgmax")
-def max_pool_grad_with_argmax_op(
-    xp: Any, input: Any, grad: Any, argmax: Any, *, include_batch_in_index: Any
-) -> Any:
+def max_pool_grad_with_argmax_op(xp: Any, input: Any, grad: Any, argmax: Any, *, include_batch_in_index: Any) -> Any:
     """The gradient of MaxPoolWithArgmax: each window's goes to the place that `argmax` names."""
     places = _places_in_batch(xp, argmax, input, include_batch_in_index)
     flat = grad.reshape(-1)
@@ -744,7 +742,7 @@ def max_pool_with_argmax(
     strides: Any,
     padding: str,
     data_format: str = "NHWC",
-    Targmax: Any = None,  # noqa: N803 - TF's name
+    Targmax: Any = None,
     name: str | None = None,
     output_dtype: Any = None,
     include_batch_in_index: bool = False,
@@ -777,5 +775,3 @@ def max_pool_with_argmax(
         include_batch_in_index=include_batch_in_index,
         name=name,
     )
-
-

@@ -124,7 +124,8 @@ def _batch_product(xp: Any, x: Any, y: Any, adj_x: bool, adj_y: bool) -> Any:
     for m, n in zip(left.shape[:-2][::-1], right.shape[:-2][::-1]):
         if m != n and 1 not in (m, n):
             raise kernel_error(
-                f"In[0] and In[1] must have compatible batch dimensions: {bracket_text(x.shape)} vs. {bracket_text(y.shape)}"
+                f"In[0] and In[1] must have compatible batch dimensions: {bracket_text(x.shape)} vs. "
+                f"{bracket_text(y.shape)}"
             )
     return _product(xp, left, right)
 

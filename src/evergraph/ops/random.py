@@ -1,7 +1,7 @@
 """Random ops: `tf.random_uniform`, `random_normal`, `truncated_normal`, `random_shuffle`, `multinomial`, ...
 
-An op's numbers follow from its two seeds and from a counter that the session keeps for it; `random_kernels.py` has the
-generator. The executor moves the counter on by `blocks` after each run, and starts it at random for an op without seeds.
+An op's numbers follow from its two seeds and from a counter that the session keeps for it; `random_kernels.py` has
+the generator. The executor moves the counter on by `blocks` after each run, and starts it at random for an op without seeds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from evergraph.framework.scopes import get_seed, name_scope
 from evergraph.framework.shapes import Shape, dimension_value, with_rank
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import math, random_kernels
+from evergraph.ops.checks import Assert
 from evergraph.ops.grouping import with_dependencies
 from evergraph.ops.opdef import kernel_error, op, require, unchanged_shape
 from evergraph.ops.shaping import shape as shape_of
@@ -51,7 +52,13 @@ def random_uniform_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: An
     return random_kernels.uniform(xp, counter, shape=sizes_of(shape), seed=seed, seed2=seed2, dtype=dtype.np)
 
 
-@op("RandomStandardNormal", static=("shape",), random=_blocks("RandomStandardNormal"), shape=_shape_rule, differentiable=False)
+@op(
+    "RandomStandardNormal",
+    static=("shape",),
+    random=_blocks("RandomStandardNormal"),
+    shape=_shape_rule,
+    differentiable=False,
+)
 def random_standard_normal_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any) -> Any:
     """Numbers from the normal distribution of mean 0 and deviation 1."""
     return random_kernels.standard_normal(xp, counter, shape=sizes_of(shape), seed=seed, seed2=seed2, dtype=dtype.np)
@@ -65,7 +72,15 @@ def truncated_normal_op(xp: Any, shape: Any, *, counter: Any, seed: Any, seed2: 
 
 @op("RandomUniformInt", static=("shape",), random=_blocks("RandomUniformInt"), differentiable=False)
 def random_uniform_int_op(
-    xp: Any, shape: Any, minval: Any, maxval: Any, *, counter: Any, seed: Any, seed2: Any, Tout: Any  # noqa: N803
+    xp: Any,
+    shape: Any,
+    minval: Any,
+    maxval: Any,
+    *,
+    counter: Any,
+    seed: Any,
+    seed2: Any,
+    Tout: Any,
 ) -> Any:
     """Integers from [minval, maxval)."""
     sizes = sizes_of(shape)
@@ -176,7 +191,7 @@ def truncated_normal(
     seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """Numbers from a normal distribution, none two deviations or more from its mean; arguments as of `random_normal`."""
+    """Normally distributed numbers, none two deviations or more from the mean; arguments as of `random_normal`."""
     return _normal(truncated_normal_op, "truncated_normal", shape, mean, stddev, dtype, seed, name)
 
 
@@ -234,15 +249,11 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
     Raises:
         InvalidArgumentError: at run time, if `size` is larger than `value`.
     """
-    from evergraph.ops.checks import Assert
-
     with name_scope(name, "random_crop", [value, size]) as scope:
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, dtype=dtypes.int32, name="size")
         shape = shape_of(value)
-        check = Assert(
-            math.reduce_all(shape >= size), ["Need value.shape >= size, got ", shape, size], summarize=1000
-        )
+        check = Assert(math.reduce_all(shape >= size), ["Need value.shape >= size, got ", shape, size], summarize=1000)
         shape = with_dependencies([check], shape)
         limit = shape - size + 1
         offset = random_uniform(shape_of(shape), dtype=size.dtype, maxval=size.dtype.max, seed=seed) % limit
@@ -282,5 +293,3 @@ def categorical(
     """Classes drawn with the probabilities that logits give; the arguments are as `multinomial`'s."""
     with name_scope(name, "categorical", [logits]):
         return _drawn_classes(logits, num_samples, dtype, seed)
-
-

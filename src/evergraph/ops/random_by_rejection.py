@@ -59,7 +59,7 @@ def _streams(counter: Any, outputs: int, seed: int, seed2: int) -> _Streams:
 
 
 def _gamma(alpha: np.ndarray, streams: _Streams) -> np.ndarray:
-    """G. Marsaglia and W. Tsang, "A simple method for generating gamma variables", 2000; `alpha` one for each output."""
+    """G. Marsaglia and W. Tsang, "A simple method for generating gamma variables", 2000. One `alpha` an output."""
     result = np.zeros(alpha.shape)
     everyone = np.arange(len(alpha))
     exponential = everyone[alpha == 1]
@@ -142,7 +142,14 @@ def _shape_rule(shape: Any, parameter: Any) -> Shape:
 
 @op("RandomGamma", static=("shape",), host=True, random=_blocks, shape=_shape_rule)
 def random_gamma_op(
-    xp: Any, shape: Any, alpha: Any, *, counter: Any, seed: Any, seed2: Any, T: Any  # noqa: N803
+    xp: Any,
+    shape: Any,
+    alpha: Any,
+    *,
+    counter: Any,
+    seed: Any,
+    seed2: Any,
+    T: Any,
 ) -> Any:
     """Numbers from gamma distributions of parameters `alpha` and 1."""
     if not alpha.size:
@@ -151,9 +158,7 @@ def random_gamma_op(
 
 
 @op("RandomPoisson", static=("shape",), host=True, random=_blocks, shape=_shape_rule, differentiable=False)
-def random_poisson_v1_op(
-    xp: Any, shape: Any, rate: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any
-) -> Any:
+def random_poisson_v1_op(xp: Any, shape: Any, rate: Any, *, counter: Any, seed: Any, seed2: Any, dtype: Any) -> Any:
     """Numbers from Poisson distributions of the given rates."""
     return _drawn(_poisson_of(dtype), shape, rate, counter, seed, seed2, dtype.np)
 

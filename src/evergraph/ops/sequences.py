@@ -258,7 +258,8 @@ def _extreme_shape(input: Shape, dimension: Any) -> Shape:
     axis = int(dimension)
     if not -rank <= axis < rank:
         raise ShapeError(
-            f"Dimension ({axis}) must be in the range [{-rank}, {rank}), where {rank} is the number of dimensions in the input."
+            f"Dimension ({axis}) must be in the range [{-rank}, {rank}), where {rank} is the number of dimensions in "
+            "the input."
         )
     axis %= rank
     return input[:axis] + input[axis + 1 :]

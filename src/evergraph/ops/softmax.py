@@ -65,7 +65,9 @@ def _along(axis: Any, logits: Any, compute: Callable[..., Tensor], name: str | N
     known = constant_value(axis) if isinstance(axis, Tensor) else axis
     if known is not None and not -n <= known < n:
         raise errors.InvalidArgumentError(
-            None, None, f"Dimension ({known}) must be in the range [{-n}, {n}) where {n} is the number of dimensions in the input."
+            None,
+            None,
+            f"Dimension ({known}) must be in the range [{-n}, {n}) where {n} is the number of dimensions in the input.",
         )
     total = rank(logits)
     if isinstance(axis, Tensor):

@@ -58,9 +58,7 @@ def stateless_truncated_normal_op(xp: Any, shape: Any, seed: Any, *, dtype: Any)
 
 
 @op("StatelessRandomUniformInt", static=("shape",), shape=_shape_rule, differentiable=False)
-def stateless_random_uniform_int_op(
-    xp: Any, shape: Any, seed: Any, minval: Any, maxval: Any, *, dtype: Any
-) -> Any:
+def stateless_random_uniform_int_op(xp: Any, shape: Any, seed: Any, minval: Any, maxval: Any, *, dtype: Any) -> Any:
     """Integers from [minval, maxval) that follow from the seed."""
     sizes = sizes_of(shape)
     if 0 not in sizes:

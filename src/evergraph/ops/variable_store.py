@@ -1,4 +1,4 @@
-"""The variables that `get_variable` made in one graph: finding them again by name, or making them, whole or in parts."""
+"""The variables that `get_variable` made in one graph: found again by name, or made, whole or in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions for XLA, in the formulations that `lowerings.py` chooses between. Channels last: (batch, *spatial, channels)."""
+"""Convolutions for XLA, in the formulations that `lowerings.py` chooses between. Channels are last throughout."""
 
 from __future__ import annotations
 
