@@ -36,33 +36,29 @@ def storable(array):
 def record(case):
     """Run one case: (what is said about it, its arrays)."""
     about, arrays = {}, {}
-    phase = "build"
-    try:
-        with tf.Graph().as_default():
+    with tf.Graph().as_default(), tf.Session() as session:
+        phase = "build"
+        try:
             tensors = case.placeholders(tf)
             outputs = case.outputs(tf, tensors)
-            about["dtypes"] = [out.dtype.base_dtype.name for out in outputs]
-            about["shapes"] = [None if out.shape.ndims is None else out.shape.as_list() for out in outputs]
             phase = "run"
-            with tf.Session() as session:
-                feeds = dict(zip(tensors, case.inputs))
-                values = session.run(outputs, feeds)
-                for i, value in enumerate(values):
-                    arrays["out%d" % i] = storable(value)
-                if case.gradient:
-                    try:
-                        gradients = case.gradients(tf, outputs, [np.asarray(v) for v in values], tensors)
-                    except LookupError:
-                        return about, arrays
-                    about["gradients"] = [g is not None for g in gradients]
-                    some = [(i, g) for i, g in enumerate(gradients) if g is not None]
-                    for (i, _), value in zip(some, session.run([g for _, g in some], feeds) if some else []):
-                        arrays["grad%d" % i] = storable(value)
-    except Exception as error:
-        if not isinstance(error, (ValueError, TypeError, tf.errors.OpError)):
-            raise
-        return {"error": [phase, type(error).__name__]}, {}
-    return about, arrays
+            feeds = dict(zip(tensors, case.inputs))
+            values = [np.asarray(value) for value in session.run(outputs, feeds)]
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            return {"error": [phase, type(error).__name__]}, {}
+        about["dtypes"] = [out.dtype.base_dtype.name for out in outputs]
+        about["shapes"] = [None if out.shape.ndims is None else out.shape.as_list() for out in outputs]
+        arrays.update({f"out{i}": storable(value) for i, value in enumerate(values)})
+        if not case.gradient:
+            return about, arrays
+        try:
+            gradients = case.gradients(tf, outputs, values, tensors)
+        except LookupError:  # an op that TensorFlow has no gradient for
+            return about, arrays
+        about["gradients"] = [g is not None for g in gradients]
+        some = {i: g for i, g in enumerate(gradients) if g is not None}
+        arrays.update({f"grad{i}": storable(value) for i, value in session.run(some, feeds).items()})
+        return about, arrays
 
 
 def record_family(family):

@@ -359,3 +359,20 @@ case(
     floats(4, 5),
     shapes={0: None, 1: None},
 )
+
+# Checks and sparse operands
+
+case("verify_tensor_all_finite", lambda tf, x: tf.verify_tensor_all_finite(x, "not finite"), X)
+case("verify_tensor_with_nan", lambda tf, x: tf.verify_tensor_all_finite(x, "not finite"), np.float32([1.0, NAN]))
+SPARSE = np.int64([[0, 1], [1, 0], [1, 2]]), floats(3), np.int64([2, 3])
+
+
+def _sparse(tf, i, v, s, build):
+    sparse = tf.SparseTensor(i, v, s)
+    return build(sparse).values
+
+
+case("sparse_times_dense", lambda tf, i, v, s, x: _sparse(tf, i, v, s, lambda sp: sp * x), *SPARSE, POSITIVE)
+case("sparse_times_row", lambda tf, i, v, s, x: _sparse(tf, i, v, s, lambda sp: sp * x), *SPARSE, POSITIVE[0])
+case("sparse_over_dense", lambda tf, i, v, s, x: _sparse(tf, i, v, s, lambda sp: sp / x), *SPARSE, POSITIVE)
+case("dense_times_sparse", lambda tf, i, v, s, x: _sparse(tf, i, v, s, lambda sp: x * sp), *SPARSE, POSITIVE)

@@ -84,3 +84,7 @@ case(
     ],
     np.float32([-1.0, 0.0, 1.5, 2.0, 5.0, 15.0]),
 )
+CLASSES = np.int32([0, 1, 2, 2, 1]), np.int32([0, 2, 2, 1, 1])
+case("confusion_matrix", lambda tf, y, p: [tf.confusion_matrix(y, p), tf.confusion_matrix(y, p, 4, tf.int64)], *CLASSES)
+case("confusion_matrix_weights", lambda tf, y, p, w: tf.confusion_matrix(y, p, weights=w, dtype=tf.float32), *CLASSES, floats(5))
+case("confusion_matrix_out_of_bound", lambda tf, y, p: tf.confusion_matrix(y, p, 2), *CLASSES)

@@ -16,6 +16,7 @@ give TensorFlow's values, dtypes and gradients, and the tensors its static shape
 where it raised it. Gradients with respect to float64 inputs are compared with finite differences as well.
 """
 
+import builtins
 import json
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def check_error(case, phase, kind):
     assert phase == "run", f"{case}: TensorFlow refuses to build this, with {kind}"
     with tf.Session(graph=graph) as session:
         for _ in range(2):
-            with pytest.raises(getattr(tf.errors, kind, None) or getattr(__builtins__, kind)):
+            with pytest.raises(getattr(tf.errors, kind, None) or getattr(builtins, kind)):
                 session.run(outputs, dict(zip(tensors, case.inputs)))
 
 

@@ -85,7 +85,7 @@ class OpDef:
     __slots__ = (
         "name", "inputs", "outputs", "attrs", "attr_map", "is_stateful", "is_commutative", "is_aggregate",
         "allows_uninitialized_input", "inferred", "plain", "source", "builder",
-        "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient", "differentiable", "host",
+        "has_ref_inputs", "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient", "differentiable", "host",
         "static", "updates", "blind", "random_blocks", "kernel_attrs", "is_declared", "opaque", "doc", "check", "pure",
     )  # fmt: skip
 
@@ -111,6 +111,7 @@ class OpDef:
             attr for arg in self.inputs for attr in (arg.type_attr, arg.number_attr, arg.type_list_attr) if attr
         }
         self.plain = not any(arg.is_list for arg in self.inputs + self.outputs)
+        self.has_ref_inputs = any(arg.is_ref for arg in self.inputs)
         self.builder: Callable[..., Any] | None = None
         self.kernel: Callable[..., Any] | None = None
         self.numpy_kernel: Callable[..., Any] | None = None

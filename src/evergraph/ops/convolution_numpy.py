@@ -42,7 +42,8 @@ def input_gradient(dy: Any, w: Any, shape: tuple[int, ...], window: Window) -> A
     for images in _chunks(dx, window):
         d = dy[images]
         columns = (d.reshape(-1, d.shape[-1]) @ matrix).reshape(*d.shape[:-1], prod(window.size), depth)
-        dx[images] = overlap_add(np, lambda i: columns[..., i, :]  # noqa: B023 - used at once, window, depth, dy.dtype)
+        by_tap = np.moveaxis(columns, -2, 0)
+        dx[images] = overlap_add(np, by_tap.__getitem__, window, depth, dy.dtype)
     return dx.astype(dtype, copy=False)
 
 

@@ -43,7 +43,7 @@ def group(*inputs: Any, **kwargs: Any) -> Operation:
         by_device: dict[str, list[Any]] = {}
         for item in _flat(inputs):
             if not hasattr(item, "device"):
-                raise TypeError(f"Expected tf.group() expected Tensor objects not None with type '{type(item)}'")
+                raise TypeError(f"Expected tf.group() expected Tensor arguments not '{item}' with type '{type(item)}'")
             by_device.setdefault(item.device, []).append(item)
         if len(by_device) == 1:
             ((where, items),) = by_device.items()

@@ -392,7 +392,7 @@ def sufficient_statistics(
         x = convert_to_tensor(x, name="x")
         sizes = x.static_shape
         if sizes is not None and all(sizes[axis] is not None for axis in axes):
-            counts = constant(int(np.prod([sizes[axis] for axis in axes])), dtype=x.dtype)  # type: ignore[misc]
+            counts = constant(int(np.prod([sizes[axis] for axis in axes])), dtype=x.dtype)
         else:
             dims = raw_op("GatherV2")(math.cast(shape(x), x.dtype), axes, 0)
             counts = math.reduce_prod(dims, name="count")

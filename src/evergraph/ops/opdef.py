@@ -34,6 +34,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -346,6 +347,8 @@ def build_op(opdef: OpDef, name: str | None, values: tuple[Any, ...], attrs: dic
                 if arg.is_ref and not t.dtype._is_ref_dtype:
                     _not_a_reference(opdef, arg, t)
             graph = values[0].op.graph if values else get_default_graph()
+            if opdef.has_ref_inputs:
+                return _add_beside_variables(graph, opdef, values, attrs, name or opdef.name)
             return graph.add_op(opdef, values, attrs, name or opdef.name, 3)
     return _build_converting(opdef, name, values, attrs)
 
@@ -363,7 +366,20 @@ def _build_converting(opdef: OpDef, name: str | None, values: tuple[Any, ...], a
         for arg in opdef.outputs:
             if arg.type_attr and arg.type_attr not in attrs and opdef.attr_map[arg.type_attr].has_default:
                 attrs[arg.type_attr] = opdef.attr_map[arg.type_attr].default
+        if opdef.has_ref_inputs:
+            return _add_beside_variables(graph, opdef, tuple(flat), attrs, scope)
         return graph.add_op(opdef, tuple(flat), attrs, scope, 4)
+
+
+def _add_beside_variables(
+    graph: Graph, opdef: OpDef, inputs: tuple[Tensor, ...], attrs: dict[str, Any], name: str
+) -> Operation:
+    """An op that takes references is placed where their variables are."""
+    with ExitStack() as colocations:
+        for arg, t in zip(opdef.inputs, inputs, strict=False):
+            if arg.is_ref:
+                colocations.enter_context(graph.colocate_with(t.op))
+        return graph.add_op(opdef, inputs, attrs, name, 4)
 
 
 def graph_of(values: Any) -> Graph:

@@ -1,7 +1,7 @@
 """Random ops: `tf.random_uniform`, `random_normal`, `truncated_normal`, `random_shuffle`, `multinomial`, ...
 
 An op's numbers follow from its two seeds and from a counter that the session keeps for it; `random_kernels.py` has
-the generator. The executor moves the counter on by `blocks` after each run, and starts it at random for an op without seeds.
+the generator. The executor moves the counter on after each run, and starts it at random for an op without seeds.
 """
 
 from __future__ import annotations

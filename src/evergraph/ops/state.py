@@ -85,6 +85,24 @@ def variable_static_shape(variable: Tensor) -> Shape:
     return variable.static_shape if variable.dtype._is_ref_dtype else handle_shape(variable)
 
 
+def same_shape(a: Shape, b: Shape) -> Shape:
+    """What two descriptions of one shape say together.
+
+    Raises:
+        ShapeError: when they contradict each other; it says in which dimension.
+    """
+    try:
+        return merge(a, b)
+    except ShapeError:
+        if a is None or b is None or len(a) != len(b):
+            raise
+    i = next(i for i, (m, n) in enumerate(zip(a, b)) if None not in (m, n) and m != n)
+    raise ShapeError(
+        f"Dimension {i} in both shapes must be equal, but are {a[i]} and {b[i]}. Shapes are {bracket_text(a)} and "
+        f"{bracket_text(b)}."
+    )
+
+
 # Reading
 
 
@@ -167,7 +185,7 @@ def assign_op(xp: Any, ref: Any, value: Any) -> Any:
 
 @assign_op.shape
 def assign_shape(ref: Shape, value: Shape, *, validate_shape: bool) -> Shape:
-    return merge(ref, value) if validate_shape else value
+    return same_shape(ref, value) if validate_shape else value
 
 
 @op("AssignVariableOp", updates=("resource",), blind=("resource",), differentiable=False)
@@ -197,7 +215,7 @@ def _require_equal_shapes(ref: Any, value: Any) -> None:
 
 
 def _merged_with_variable(made: Operation) -> Shape:
-    return merge(variable_static_shape(made.inputs[0]), made.inputs[1].static_shape)
+    return same_shape(variable_static_shape(made.inputs[0]), made.inputs[1].static_shape)
 
 
 assign_variable_op.shape_from_op(_merged_with_variable)
@@ -255,7 +273,7 @@ def _row_scatter_shape(made: Operation) -> Shape:
     ref, (_, indices, updates) = variable_static_shape(made.inputs[0]), (t.static_shape for t in made.inputs)
     with_rank_at_least(ref, 1)
     if ref is not None and indices is not None and updates != ():
-        merge(updates, indices + ref[1:])
+        same_shape(updates, indices + ref[1:])
     return ref
 
 

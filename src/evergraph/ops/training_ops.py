@@ -18,10 +18,10 @@ import numpy as np
 
 from evergraph.framework import dtypes, opdefs
 from evergraph.framework.operation import Operation
-from evergraph.framework.shapes import Shape, merge, with_rank, with_rank_at_least
+from evergraph.framework.shapes import Shape, with_rank, with_rank_at_least
 from evergraph.ops.opdef import kernel_error, op, require
 from evergraph.ops.scatter import scatter_set
-from evergraph.ops.state import variable_static_shape
+from evergraph.ops.state import same_shape, variable_static_shape
 
 Rule = Callable[..., Any]
 
@@ -31,24 +31,23 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
     def declare(kernel: Rule) -> Rule:
         for prefix in ("Apply", "ResourceApply"):
-            _declare(prefix + name, kernel, sparse=False, attrs_of=kernel)
+            _declare(prefix + name, kernel, sparse=False)
         for prefix in ("SparseApply", "ResourceSparseApply"):
-            _declare(prefix + name, kernel, sparse=True, attrs_of=kernel)
+            _declare(prefix + name, kernel, sparse=True)
         return kernel
 
     return declare
 
 
-def _declare(name: str, kernel: Rule, sparse: bool, attrs_of: Rule) -> None:
+def _declare(name: str, kernel: Rule, sparse: bool) -> None:
     opdef = opdefs.lookup(name)
     if opdef is None:
         return
     names = [arg.name for arg in opdef.inputs]
     variables = tuple(a.name for a in opdef.inputs if a.is_ref or a.type is dtypes.resource)
-    if sparse:
-        kernel = _on_rows(kernel, len(variables), names.index("indices"))
-    declared = op(name, updates=variables, differentiable=False)(kernel)
-    code = attrs_of.__code__
+    on_rows = _on_rows(kernel, len(variables), names.index("indices")) if sparse else kernel
+    declared = op(name, updates=variables, differentiable=False)(on_rows)
+    code = kernel.__code__
     declared.opdef.kernel_attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     declared.shape_from_op(_shape_rule(names, len(variables)))
 
@@ -88,15 +87,15 @@ def _shape_rule(names: list[str], count: int) -> Callable[[Operation], Any]:
     def shape(made: Operation) -> Any:
         variable: Shape = None
         for t in made.inputs[:count]:
-            variable = merge(variable, variable_static_shape(t))
+            variable = same_shape(variable, variable_static_shape(t))
         grad = made.inputs[gradient].static_shape
         if indices is None:
-            variable = merge(variable, grad)
+            variable = same_shape(variable, grad)
         else:
             (rows,) = with_rank(made.inputs[indices].static_shape, 1)
             with_rank_at_least(variable, 1)
             if grad is not None and variable is not None:
-                merge(grad, (rows, *variable[1:]))
+                same_shape(grad, (rows, *variable[1:]))
         for i, t in enumerate(made.inputs[count:], count):
             if i not in (gradient, indices):
                 with_rank(t.static_shape, 0)
