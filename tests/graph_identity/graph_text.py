@@ -103,7 +103,15 @@ def tensor_text(proto):
     array = _numbers(proto, storage, field, count)
     if count > _VALUES_SHOWN:
         return head + " sha256:" + _digest(array.tobytes())
-    return head + "<" + " ".join(str(value) for value in array) + ">"
+    return head + "<" + " ".join(_number_text(value) for value in array) + ">"
+
+
+def _number_text(value):
+    """A number as text, the same under every release of NumPy."""
+    if isinstance(value, np.floating) and np.isfinite(value):
+        plain = value == 0 or 1e-4 <= abs(float(value)) < 1e16
+        return np.format_float_positional(value, trim="0") if plain else str(value)
+    return str(value)
 
 
 def _numbers(proto, storage, field, count):

@@ -26,8 +26,13 @@ def rebuilt(tf, x, full):
 
 
 case("inverse", lambda tf, x: tf.matrix_inverse(x), BATCH)
-case("inverse_of_adjoint", lambda tf, x: tf.linalg.inv(x, adjoint=True), BATCH, smooth=False,
-     note="TensorFlow 1.15's gradient is that of the plain inverse")  # fmt: skip
+case(
+    "inverse_of_adjoint",
+    lambda tf, x: tf.linalg.inv(x, adjoint=True),
+    BATCH,
+    smooth=False,
+    note="TensorFlow 1.15's gradient is that of the plain inverse",
+)
 case("inverse_of_a_singular_matrix", lambda tf, x: tf.matrix_inverse(x), np.ones([2, 2]))
 case("determinant", lambda tf, x: tf.matrix_determinant(x), BATCH)
 case(
@@ -44,8 +49,9 @@ for _lower in (True, False):
         case(
             "triangular_solve" + "_lower" * _lower + "_adjoint" * _adjoint,
             lambda tf, a, b, _o=_options: tf.linalg.triangular_solve(a, b, **_o),
-            BATCH, RHS,
-        )  # fmt: skip
+            BATCH,
+            RHS,
+        )
 case("triangular_solve_singular", lambda tf, a, b: tf.linalg.triangular_solve(a, b), np.zeros([2, 2]), np.ones([2, 1]))
 case("qr", lambda tf, x: [tf.matmul(*tf.qr(x)), tf.abs(tf.qr(x)[1])], TALL)
 case("svd_of_tall", lambda tf, x: rebuilt(tf, x, False), TALL, rtol=1e-7, atol=1e-7)
@@ -72,22 +78,40 @@ case("lu", lambda tf, x: tf.linalg.lu(x), BATCH, gradient=False)
 # Norms
 
 for _name, _options in {
-    "whole": {}, "rows": {"axis": 1}, "one": {"ord": 1, "axis": 0}, "max": {"ord": np.inf, "axis": 1}, "three": {"ord": 3},
-    "kept": {"axis": 0, "keepdims": True}, "frobenius": {"ord": "fro", "axis": [0, 1]}, "matrix_one": {"ord": 1, "axis": [0, 1]},
+    "whole": {},
+    "rows": {"axis": 1},
+    "one": {"ord": 1, "axis": 0},
+    "max": {"ord": np.inf, "axis": 1},
+    "three": {"ord": 3},
+    "kept": {"axis": 0, "keepdims": True},
+    "frobenius": {"ord": "fro", "axis": [0, 1]},
+    "matrix_one": {"ord": 1, "axis": [0, 1]},
     "matrix_max": {"ord": np.inf, "axis": (0, 1)},
-}.items():  # fmt: skip
+}.items():
     case("norm_" + _name, lambda tf, x, _o=_options: tf.norm(x, **_o), TALL)
 case("norm_of_no_kind", lambda tf, x: tf.norm(x, ord="none"), TALL)
 
 # Einstein summation
 
 for _equation, _shapes in {
-    "ij,jk->ik": [(2, 3), (3, 4)], "ij,jk": [(2, 3), (3, 4)], "bij,bjk->bik": [(2, 2, 3), (2, 3, 4)],
-    "bij,jk->bik": [(2, 2, 3), (3, 4)], "ij->ji": [(2, 3)], "ij->j": [(2, 3)], "ij->": [(2, 3)], "ii": [(3, 3)],
-    "i,j->ij": [(2,), (3,)], "i,i": [(3,), (3,)], "ij,ij->i": [(2, 3), (2, 3)], "bij,bkj->bik": [(2, 2, 3), (2, 4, 3)],
-    "ij,jk,kl->il": [(2, 3), (3, 4), (4, 2)], "ij,ik,il->jkl": [(2, 3), (2, 4), (2, 2)], "...ij,...jk->...ik": [(2, 2, 3), (2, 3, 4)],
-    "abcd,cd->ab": [(2, 3, 2, 2), (2, 2)], "bhqd,bhkd->bhqk": [(2, 2, 3, 4), (2, 2, 5, 4)],
-}.items():  # fmt: skip
+    "ij,jk->ik": [(2, 3), (3, 4)],
+    "ij,jk": [(2, 3), (3, 4)],
+    "bij,bjk->bik": [(2, 2, 3), (2, 3, 4)],
+    "bij,jk->bik": [(2, 2, 3), (3, 4)],
+    "ij->ji": [(2, 3)],
+    "ij->j": [(2, 3)],
+    "ij->": [(2, 3)],
+    "ii": [(3, 3)],
+    "i,j->ij": [(2,), (3,)],
+    "i,i": [(3,), (3,)],
+    "ij,ij->i": [(2, 3), (2, 3)],
+    "bij,bkj->bik": [(2, 2, 3), (2, 4, 3)],
+    "ij,jk,kl->il": [(2, 3), (3, 4), (4, 2)],
+    "ij,ik,il->jkl": [(2, 3), (2, 4), (2, 2)],
+    "...ij,...jk->...ik": [(2, 2, 3), (2, 3, 4)],
+    "abcd,cd->ab": [(2, 3, 2, 2), (2, 2)],
+    "bhqd,bhkd->bhqk": [(2, 2, 3, 4), (2, 2, 5, 4)],
+}.items():
     case(
         "einsum " + _equation.replace("...", "*"),
         lambda tf, *x, _e=_equation: tf.einsum(_e, *x),

@@ -36,10 +36,18 @@ for _name in "sum prod max min mean sqrt_n".split():
     case(
         f"unsorted_segment_{_name}_open",
         lambda tf, x, i, n, _n=_name: getattr(tf, "unsorted_segment_" + _n)(x, i, n),
-        DATA, ANY_ORDER, np.int32(3), shapes={0: [None, 3], 1: [None]}, **_options,
-    )  # fmt: skip
-case("unsorted_segment_prod_with_zeros", lambda tf, x, i: tf.unsorted_segment_prod(x, i, 3),
-     np.float32([0, 2, 0, 3, 0, 5]), np.int32([0, 0, 1, 1, 1, 2]))  # fmt: skip
+        DATA,
+        ANY_ORDER,
+        np.int32(3),
+        shapes={0: [None, 3], 1: [None]},
+        **_options,
+    )
+case(
+    "unsorted_segment_prod_with_zeros",
+    lambda tf, x, i: tf.unsorted_segment_prod(x, i, 3),
+    np.float32([0, 2, 0, 3, 0, 5]),
+    np.int32([0, 0, 1, 1, 1, 2]),
+)
 case("unsorted_segment_id_too_large", lambda tf, x, i: tf.unsorted_segment_sum(x, i, 2), DATA, ANY_ORDER)
 case(
     "unsorted_segment_of_nothing",
@@ -55,8 +63,10 @@ for _name in "sum mean sqrt_n".split():
     case(
         f"sparse_segment_{_name}_numbered",
         lambda tf, x, p, i, _n=_name: getattr(tf, "sparse_segment_" + _n)(x, p, i, num_segments=6),
-        DATA.astype("f4"), _picked, IN_ORDER,
-    )  # fmt: skip
+        DATA.astype("f4"),
+        _picked,
+        IN_ORDER,
+    )
 case(
     "sparse_segment_index_too_large",
     lambda tf, x, p, i: tf.sparse_segment_sum(x, p, i),
@@ -86,5 +96,10 @@ case(
 )
 CLASSES = np.int32([0, 1, 2, 2, 1]), np.int32([0, 2, 2, 1, 1])
 case("confusion_matrix", lambda tf, y, p: [tf.confusion_matrix(y, p), tf.confusion_matrix(y, p, 4, tf.int64)], *CLASSES)
-case("confusion_matrix_weights", lambda tf, y, p, w: tf.confusion_matrix(y, p, weights=w, dtype=tf.float32), *CLASSES, floats(5))
+case(
+    "confusion_matrix_weights",
+    lambda tf, y, p, w: tf.confusion_matrix(y, p, weights=w, dtype=tf.float32),
+    *CLASSES,
+    floats(5),
+)
 case("confusion_matrix_out_of_bound", lambda tf, y, p: tf.confusion_matrix(y, p, 2), *CLASSES)

@@ -28,7 +28,9 @@ for _name in ("irfft", "irfft2d", "irfft3d"):
     case(_name + "_open", _call, Z, shapes={0: [2, None, None]}, gradient=False)
 case("rfft_of_length", lambda tf, x: [tf.spectral.rfft(x, [4]), tf.spectral.rfft(x, [9])], X, gradient=False)
 case("irfft_of_length", lambda tf, z: [tf.spectral.irfft(z, [5]), tf.spectral.irfft(z, [16])], Z, gradient=False)
-case("fftshift", lambda tf, x: [tf.signal.fftshift(x), tf.signal.ifftshift(x, axes=1), tf.signal.fftshift(x, [0, 2])], X)
+case(
+    "fftshift", lambda tf, x: [tf.signal.fftshift(x), tf.signal.ifftshift(x, axes=1), tf.signal.fftshift(x, [0, 2])], X
+)
 for _type in (1, 2, 3):
     case(f"dct_{_type}", lambda tf, x, _t=_type: tf.spectral.dct(x, type=_t), X)
     if _type > 1:

@@ -342,6 +342,7 @@ class _Import:
         self.used: set[tuple[str, int]] = set()
         self.made: dict[str, Operation] = {}
         self.late: list[tuple[Operation, int, str, int]] = []
+        self.colocated: list[Operation] = []
         for function in graph_def.library.function:
             copied = messages.FunctionDef.FromString(function.SerializeToString())
             graph._functions.setdefault(copied.signature.name, copied)
@@ -351,6 +352,9 @@ class _Import:
             self.add(graph_def.node[position])
         for op, slot, source, index in self.late:
             op._update_input(slot, self.output(op.name, source, index))
+        for op in self.colocated:
+            others = (graph._by_name.get(group[5:].decode()) for group in op.colocation_groups())
+            op._device = next((other._device for other in others if other is not None and other._device), "")
         unused = [key for key, parsed in zip(mapped, self.mapped, strict=True) if parsed not in self.used]
         missing = [key for key in unused if _parsed_input(key)[0] not in self.made]
         if missing:
@@ -431,10 +435,12 @@ class _Import:
         self._remember_name(name)
         for control in controls:
             op._add_control_input(control)
-        if node.device:
+        if op.colocation_groups() != [b"loc:@" + name.encode()]:
+            self.colocated.append(op)  # colocation goes before the op's own device and the scopes
+        else:
             op._device = node.device
-        if self.graph._device_stack:
-            self.graph._apply_device_functions(op)
+            if self.graph._device_stack:
+                self.graph._apply_device_functions(op)
         if self.graph._control_stack and not inputs and not controls:
             for dependency in self.graph._current_control_dependencies():
                 op._add_control_input(dependency)

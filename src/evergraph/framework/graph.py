@@ -301,7 +301,8 @@ class Graph:
         for function in reversed(self._device_stack):
             if function is None:
                 break
-            op._device = devices.canonical_name(function(op))
+            device: Any = function(op)
+            op._device = device.to_string() if isinstance(device, devices.DeviceSpec) else device or ""
 
     def _apply_colocation(self, op: Operation) -> None:
         groups: list[bytes] = []

@@ -158,8 +158,9 @@ def clip_by_global_norm(
         inverse = 1.0 / norm
         one = constant(1.0, dtype=norm.dtype)
         finite_scale = clip_norm * arithmetic.minimum(inverse, one / clip_norm)
+        finite = elementwise.is_finite(norm)
         nan = constant(float("nan"), dtype=norm.dtype)
-        scale = array.where(elementwise.is_finite(norm), finite_scale, nan)
+        scale = array.where(finite, finite_scale, nan)
         clipped: list[Any] = []
         for i, (t, values) in enumerate(zip(t_list, _numbered_values(t_list))):
             if values is None:

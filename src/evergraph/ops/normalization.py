@@ -143,12 +143,15 @@ def fused_batch_norm_v3_op(
     return (*outputs, np.zeros((), np.float32))
 
 
-def _gradient_rule(y_backprop: Shape, x: Shape, scale: Shape, *reserved: Shape, data_format: Any) -> Any:
+def _gradient_rule(
+    y_backprop: Shape, x: Shape, scale: Shape, *reserved: Shape, data_format: Any, is_training: Any
+) -> Any:
     sizes = merge(with_rank(y_backprop, 5 if len(data_format) == 5 else 4), x)
     assert sizes is not None
     depth = merge_dim(channels(sizes, data_format), with_rank(scale, 1)[0])
     axis = 1 if data_format.startswith(b"NC") else len(sizes) - 1
-    return (*sizes[:axis], depth, *sizes[axis + 1 :]), (depth,), (depth,), (0,), (0,)
+    unused = (0,) if is_training else (depth,)
+    return (*sizes[:axis], depth, *sizes[axis + 1 :]), (depth,), (depth,), unused, unused
 
 
 @op("FusedBatchNormGrad", shape=_gradient_rule)

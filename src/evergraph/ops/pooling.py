@@ -437,7 +437,9 @@ def max_pool_grad_grad_with_argmax_op(
     xp: Any, input: Any, grad: Any, argmax: Any, *, include_batch_in_index: Any
 ) -> Any:
     """The gradient of MaxPoolGradWithArgmax to its gradient: what `grad` holds at the places that `argmax` names."""
-    return grad.reshape(-1)[_places_in_batch(xp, argmax, input, include_batch_in_index)].reshape(argmax.shape)
+    return (
+        xp.asarray(grad).reshape(-1)[_places_in_batch(xp, argmax, input, include_batch_in_index)].reshape(argmax.shape)
+    )
 
 
 def _places_in_batch(xp: Any, argmax: Any, input: Any, with_batch: bool) -> Any:

@@ -104,7 +104,7 @@ def random_uniform_int_shape(shape: Any, minval: Any, maxval: Any) -> Shape:
 )
 def random_shuffle_op(xp: Any, value: Any, *, counter: Any, seed: Any, seed2: Any) -> Any:
     """The rows of `value`, its slices along the first axis, in random order."""
-    return random_kernels.shuffle(xp, counter, value, seed=seed, seed2=seed2)
+    return random_kernels.shuffle(xp, counter, xp.asarray(value), seed=seed, seed2=seed2)
 
 
 @op(

@@ -170,16 +170,10 @@ def axes_or_all(x: Any, axis: Any) -> Any:
         static = x.dense_shape.static_shape
         rank = static[0] if static else None
     else:
-        rank = x._rank if isinstance(x, Tensor) else convert_to_tensor_rank(x)
+        rank = x._rank if isinstance(x, Tensor) else None  # TF asks a variable's rank at run time
     if rank is not None:
         return constant(np.arange(rank), dtype=dtypes.int32)
     return sequences.range_(0, array.rank(x))
-
-
-def convert_to_tensor_rank(x: Any) -> int | None:
-    """The rank of a tensor-like value (a variable, say); None for a Python value, as TensorFlow has it."""
-    shape = getattr(x, "shape", None)
-    return None if shape is None else len(shape) if isinstance(shape, tuple) else shape.ndims
 
 
 def _reduce(declared: Op, input_tensor: Any, axis: Any, keepdims: Any, name: str | None) -> Tensor:

@@ -134,7 +134,7 @@ def _length_of(x: Tensor, rank: int, is_inverse: bool) -> Tensor:
         return convert_to_tensor(lengths, dtypes.int32)
     if not is_inverse:
         return array.shape(x)[-rank:]
-    parts = array.unstack(array.shape(x)[-rank:])
+    parts = list(array.unstack(array.shape(x)[-rank:]))
     parts[-1] = arithmetic.maximum(0, 2 * (parts[-1] - 1))
     return array.stack(parts)
 

@@ -178,8 +178,13 @@ def destroy_resource_op(xp: Any, resource: Any, *, ignore_lookup_error: bool) ->
 
 
 @op("Assign", updates=("ref",), blind=("ref",), differentiable=False)
-def assign_op(xp: Any, ref: Any, value: Any) -> Any:
+def assign_op(xp: Any, ref: Any, value: Any, *, validate_shape: bool) -> Any:
     """Make `value` the variable's value."""
+    if validate_shape and ref is not None and ref.shape != value.shape:
+        raise kernel_error(
+            "Assign requires shapes of both tensors to match. "
+            f"lhs shape= {bracket_text(ref.shape)} rhs shape= {bracket_text(value.shape)}"
+        )
     return value
 
 
