@@ -1,16 +1,12 @@
-"""Element-wise arithmetic of two tensors, and sums of many.
+"""Element-wise arithmetic of two tensors.
 
-The gradients are TensorFlow's, op for op. Most of a rule is about broadcasting: what was spread over an axis has to be
-summed over it on the way back. Which axes those are is the answer of a `BroadcastGradientArgs` op while shapes are
-open; when they are known it is worked out once per graph, and sums that would change nothing are left out.
+The gradients are TensorFlow's, op for op; `ops.broadcast` has what they do about broadcasting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from evergraph.framework import dtypes, shapes
 from evergraph.framework.api import public
@@ -23,6 +19,7 @@ from evergraph.framework.shapes import broadcast_static
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import array, cast, complex_parts, reductions
+from evergraph.ops.broadcast import Broadcast, OpenBroadcast, broadcast_gradient_args, same_static_shape
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import kernel_error, op, raw_op, require
 
@@ -209,107 +206,6 @@ def approximate_equal_shape(x: Any, y: Any) -> Any:
     return shapes.merge(x, y)
 
 
-# Sums of many
-
-
-def _merged(all_shapes: Any) -> Any:
-    merged = None
-    for shape in all_shapes:
-        merged = shapes.merge(merged, shape)
-    return merged
-
-
-@op("AddN")
-def add_n_op(xp: Any, inputs: Any) -> Any:
-    """The sum of tensors of one shape."""
-    first, *rest = inputs
-    total = first
-    for i, x in enumerate(rest, 1):
-        if x.shape != first.shape:
-            raise kernel_error(
-                "Inputs to operation AddN must have the same size and shape.  "
-                f"Input 0: {shapes.bracket_text(first.shape)} != input {i}: {shapes.bracket_text(x.shape)}"
-            )
-        total = total + x
-    return total
-
-
-@add_n_op.shape
-def add_n_shape(inputs: Any) -> Any:
-    return [_merged(reversed(inputs))]
-
-
-@add_n_op.gradient
-def add_n_grad(made: Operation, grad: Tensor) -> list[Tensor]:
-    return [grad] * len(made.inputs)
-
-
-@op("AccumulateNV2")
-def accumulate_n_op(xp: Any, inputs: Any) -> Any:
-    """The sum of tensors of one shape."""
-    return add_n_op.opdef.kernel(xp, inputs)  # type: ignore[misc]
-
-
-@accumulate_n_op.shape
-def accumulate_n_shape(inputs: Any, *, shape: Any) -> Any:
-    return [shape]
-
-
-@accumulate_n_op.gradient
-def accumulate_n_grad(made: Operation, grad: Tensor) -> list[Tensor]:
-    return [grad] * len(made.inputs)
-
-
-def _tensors_or_slices(inputs: Any, what: str) -> list[Any]:
-    if not inputs or not isinstance(inputs, list | tuple):
-        raise ValueError(f"inputs must be a list of at least one {what} with the same dtype and shape")
-    return [x if isinstance(x, IndexedSlices) else convert_to_tensor(x) for x in inputs]
-
-
-@public("math.add_n", "add_n")
-def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
-    """Add up tensors of one dtype and shape.
-
-    Args:
-        inputs: a list of tensors or `IndexedSlices`, all of one dtype and shape.
-        name: the op's name.
-
-    Raises:
-        ValueError: if `inputs` is empty or no list, or the shapes cannot be equal.
-
-    >>> sess.run(tf.add_n([[1, 2], [3, 4], [5, 6]]))
-    array([ 9, 12], dtype=int32)
-    """
-    tensors = _tensors_or_slices(inputs, "Tensor/IndexedSlices")
-    if len(tensors) == 1:
-        only = convert_to_tensor(tensors[0])
-        return array.identity(only, name=name) if name else only
-    return add_n_op(tensors, name=name)
-
-
-@public("math.accumulate_n", "accumulate_n")
-def accumulate_n(inputs: Sequence[Any], shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:
-    """Add up tensors of one dtype and shape.
-
-    Args:
-        inputs: a list of tensors.
-        shape: the shape of its elements, where it does not follow from them.
-        tensor_dtype: the expected dtype.
-        name: the op's name.
-    """
-    tensors = _tensors_or_slices(inputs, "Tensor")
-    if not all(isinstance(t, Tensor) and t.dtype.base_dtype == tensors[0].dtype.base_dtype for t in tensors):
-        raise ValueError("inputs must be a list of at least one Tensor with the same dtype and shape")
-    merged = shapes.as_shape(shape)
-    for t in tensors:
-        merged = merged.merge_with(t.get_shape())
-    if tensor_dtype is not None and tensor_dtype != tensors[0].dtype:
-        raise TypeError(f"tensor_dtype is {tensor_dtype}, but input is of type {tensors[0].dtype}")
-    if len(tensors) == 1:
-        return tensors[0] if name is None else array.identity(tensors[0], name=name)
-    return accumulate_n_op(tensors, shape=merged, name=name)
-
-
 # Public functions
 
 public("math.add", "add")(add)
@@ -475,96 +371,6 @@ def _alike(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 # Gradients
-
-
-@op("BroadcastGradientArgs", static=("s0", "s1"), differentiable=False)
-def broadcast_gradient_args(xp: Any, s0: Any, s1: Any) -> Any:
-    """Which axes each of two shapes was spread over when they were broadcast together."""
-    axes = broadcast_axes(s0.tolist(), s1.tolist())
-    return tuple(np.array(a, s0.dtype) for a in axes)
-
-
-@broadcast_gradient_args.shape
-def broadcast_gradient_args_shape(s0: Any, s1: Any) -> Any:
-    return (None,), (None,)
-
-
-def broadcast_axes(s0: Sequence[int], s1: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The axes of the broadcast result to sum over to get back to shape `s0`, and to `s1`.
-
-    Axes of size one in both count for both, unless the shapes are equal altogether.
-    """
-    if list(s0) == list(s1):
-        return [], []
-    rank = max(len(s0), len(s1))
-    a = [1] * (rank - len(s0)) + list(s0)
-    b = [1] * (rank - len(s1)) + list(s1)
-    axes: tuple[list[int], list[int]] = [], []
-    for i, (m, n) in enumerate(zip(a, b)):
-        if m != n and 1 not in (m, n):
-            raise kernel_error(
-                f"Incompatible shapes: {shapes.bracket_text(tuple(s0))} vs. {shapes.bracket_text(tuple(s1))}"
-            )
-        if m == 1:
-            axes[0].append(i)
-        if n == 1:
-            axes[1].append(i)
-    return axes
-
-
-def same_static_shape(x: Tensor, y: Tensor, grad: Any) -> bool:
-    """Whether two operands and the gradient of their result are known to have one shape: no broadcasting."""
-    known = x.static_shape
-    return isinstance(grad, Tensor) and shapes.is_static(known) and y.static_shape == known == grad.static_shape
-
-
-_CACHE = "broadcast_gradient_args"
-
-
-class Broadcast:
-    """How to bring a gradient back to the shapes of two operands that were broadcast together.
-
-    `x.reduced(grad)` sums over what `x` was spread over. When all shapes are known and nothing was spread, it gives
-    `grad` itself and `must_reduce` is false.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor, grad: Any) -> None:
-        known_x, known_y = x.static_shape, y.static_shape
-        self.must_reduce_x = self.must_reduce_y = True
-        self.shape_x: Any
-        self.shape_y: Any
-        if not isinstance(grad, Tensor):
-            self._ask(array.shape(x), array.shape(y))
-        elif not shapes.is_static(known_x) or not shapes.is_static(known_y):
-            self._ask(array.shape_internal(x, optimize=False), array.shape_internal(y, optimize=False))
-        else:
-            self.must_reduce_x = known_x != grad.static_shape
-            self.must_reduce_y = known_y != grad.static_shape
-            self.shape_x, self.shape_y = known_x, known_y
-            known = get_default_graph()._attachments.setdefault(_CACHE, {})
-            if (known_x, known_y) not in known:
-                broadcast_gradient_args(known_x, known_y)
-                known[known_x, known_y] = tuple(map(tuple, broadcast_axes(known_x, known_y)))  # type: ignore[arg-type]
-            self.axes_x, self.axes_y = known[known_x, known_y]
-
-    def _ask(self, shape_x: Tensor, shape_y: Tensor) -> None:
-        self.shape_x, self.shape_y = shape_x, shape_y
-        self.axes_x, self.axes_y = broadcast_gradient_args(shape_x, shape_y)
-
-    def sum_to_x(self, grad: Any) -> Tensor:
-        return array.reshape(reductions.reduce_sum(grad, self.axes_x), self.shape_x)
-
-    def sum_to_y(self, grad: Any) -> Tensor:
-        return array.reshape(reductions.reduce_sum(grad, self.axes_y), self.shape_y)
-
-
-class OpenBroadcast(Broadcast):
-    """The form that asks a `BroadcastGradientArgs` op, whatever is known; many of TensorFlow's rules do."""
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.must_reduce_x = self.must_reduce_y = True
-        shape_x = array.shape(x)
-        self._ask(shape_x, array.shape(y))
 
 
 def _add_grad(made: Operation, grad: Any) -> Gradients:

@@ -34,7 +34,7 @@ def batch_scatter_update(
     """
     with name_scope(name):
         indices = convert_to_tensor(indices, name="indices")
-        sizes = shape_of(indices)
+        sizes: Any = shape_of(indices)
         rank = indices.get_shape().ndims
         if rank is None:
             raise ValueError("batch_gather does not allow indices with unknown shape.")
@@ -44,7 +44,7 @@ def batch_scatter_update(
             size = sizes[axis]
             spread: list[Any] = [1] * (rank + 1)
             spread[axis] = size
-            numbers = reshape(raw_op("Range")(0, size, 1), spread)
+            numbers: Any = reshape(raw_op("Range")(0, size, 1), spread)
             if numbers.dtype.base_dtype is not rows.dtype:
                 numbers = cast_op(numbers, rows.dtype)
             parts.append(numbers * ones_like(rows))

@@ -14,7 +14,7 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import broadcast_static, merge
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, cast, comparisons, elementwise, reductions, sequences
+from evergraph.ops import arithmetic, array, broadcast, cast, comparisons, elementwise, reductions, sequences
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import op, raw_op
 
@@ -39,8 +39,8 @@ def clip_by_value_grad(made: Operation, grad: Tensor) -> tuple[Tensor, Tensor, T
     shapes = [array.shape(t) for t in (x, low, high)]
     zeros = array.zeros(array.shape(grad), grad.dtype)
     below, above = comparisons.less(x, low), comparisons.greater(x, high)
-    _, low_axes = arithmetic.broadcast_gradient_args(shapes[0], shapes[1])
-    x_axes, high_axes = arithmetic.broadcast_gradient_args(shapes[0], shapes[2])
+    _, low_axes = broadcast.broadcast_gradient_args(shapes[0], shapes[1])
+    x_axes, high_axes = broadcast.broadcast_gradient_args(shapes[0], shapes[2])
     parts = [
         array.where(comparisons.logical_or(below, above), zeros, grad),
         array.where(below, grad, zeros),

@@ -12,7 +12,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import broadcast_static
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array
+from evergraph.ops import arithmetic, array, broadcast
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import op, raw_op, unchanged_shape
 
@@ -25,7 +25,7 @@ def complex_op(xp: Any, real: Any, imag: Any, *, Tout: Any) -> Any:
 
 @complex_op.gradient
 def complex_grad(made: Operation, grad: Tensor) -> tuple[Tensor, Tensor]:
-    spread = arithmetic.OpenBroadcast(*made.inputs)
+    spread = broadcast.OpenBroadcast(*made.inputs)
     to_real = spread.sum_to_x(real(grad))
     return to_real, spread.sum_to_y(imag(grad))
 

@@ -23,6 +23,7 @@ from evergraph.framework.shapes import with_rank
 from evergraph.framework.sparse import IndexedSlices, dense_or_slices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import kernel_error, op, raw_op
+from evergraph.ops.sequences import range_
 
 
 class Dead:
@@ -93,10 +94,6 @@ ref_merge_op.shape(merge_op)
 
 
 # Loops
-
-
-def _same(xp: Any, data: Any) -> Any:
-    return data
 
 
 def _passing(name: str, doc: str) -> Any:
@@ -282,5 +279,4 @@ def one_as_slices(value: Any) -> IndexedSlices:
     if isinstance(value, IndexedSlices):
         return value
     sizes = raw_op("Shape")(value)
-    first = raw_op("StridedSlice")(sizes, [0], [1], [1], shrink_axis_mask=1, name="strided_slice")
-    return IndexedSlices(value, raw_op("Range")(0, first, 1, name="range"), sizes)
+    return IndexedSlices(value, range_(0, sizes[0]), sizes)

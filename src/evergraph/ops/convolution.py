@@ -697,7 +697,7 @@ def conv1d_transpose(
         dilations = [1, *per_axis(dilations, 1, channel, "dilations")]
         input = expand_dims(input, axis)
         filters = expand_dims(filters, 0)
-        sizes = output_shape if isinstance(output_shape, Tensor) else list(output_shape)
+        sizes: Any = output_shape if isinstance(output_shape, Tensor) else list(output_shape)
         sizes = concat([sizes[:axis], [1], sizes[axis:]], 0)
         result = conv2d_backprop_input_op(
             sizes, filters, input, strides, padding, data_format=images, dilations=dilations, name=scope

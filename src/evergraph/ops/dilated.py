@@ -118,7 +118,7 @@ def _base_paddings(padding: str, filter_shape: Any, n: int, rate: Any) -> Any:
         raise ValueError("filter_shape must be specified for SAME padding")
     sizes = convert_to_tensor(filter_shape, name="filter_shape")
     known = constant_value(sizes)
-    window = (sizes if known is None else known)[:n]
+    window: Any = (sizes if known is None else known)[:n]
     spread = window + (window - 1) * (rate - 1)
     extra = spread - 1
     start = extra // 2
@@ -294,7 +294,7 @@ def atrous_conv2d_transpose(
 def _same_paddings(filters: Tensor, rate: int) -> list[tuple[Any, Any]]:
     """Before and after the rows, and the columns."""
     static = filters.static_shape
-    sizes = shape(filters) if static is None or None in static else static
+    sizes: Any = shape(filters) if static is None or None in static else static
     pairs = []
     for size in (sizes[0], sizes[1]):
         total = size + (size - 1) * (rate - 1) - 1

@@ -339,7 +339,8 @@ class Identity(Initializer):
             raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
         if isinstance(full_shape, TensorShape):
             full_shape = full_shape.as_list()
-        matrix = eye(*full_shape, dtype=self.dtype if dtype is None else dtype)
+        rows, columns = full_shape
+        matrix: Any = eye(rows, columns, dtype=self.dtype if dtype is None else dtype)
         if partition_info is not None:
             matrix = raw_op("Slice")(matrix, partition_info.var_offset, shape)
         return self.gain * matrix

@@ -1,13 +1,9 @@
 """The functions of mathematics under one roof, as `tensorflow.python.ops.math_ops` has them."""
 
 from evergraph.ops.arithmetic import (
-    accumulate_n,
     add,
-    add_n,
-    add_n_op,
     add_v2,
     atan2,
-    broadcast_gradient_args,
     div,
     div_no_nan,
     divide,
@@ -31,6 +27,7 @@ from evergraph.ops.arithmetic import (
     xdivy,
     xlogy,
 )
+from evergraph.ops.broadcast import broadcast_gradient_args
 from evergraph.ops.cast import (
     cast,
     saturate_cast,
@@ -95,6 +92,7 @@ from evergraph.ops.reductions import (
     reduced_shape,
 )
 from evergraph.ops.sequences import arg_max, argmax, argmin, cumprod, cumsum, cumulative_logsumexp, lin_space, range_
+from evergraph.ops.sums import accumulate_n, add_n, add_n_op
 
 negative = neg
 range = range_

@@ -41,7 +41,7 @@ class PartitionedVariable:
             raise ValueError(f"partition values must be positive: {partitions}")
         if not variable_list:
             raise ValueError("variable_list may not be empty")
-        offsets = {}
+        offsets: dict[Variable, Any] = {}
         for v in variable_list:
             info = v._get_save_slice_info()
             if info is None:
@@ -168,7 +168,7 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Partitioner:
 
     def partitioner(shape: TensorShape, **unused: Any) -> list[int]:
         parts = [1] * len(shape)
-        parts[axis] = min(num_shards, shape.as_list()[axis])  # type: ignore[type-var]
+        parts[axis] = min(num_shards, _known(shape)[axis])
         return parts
 
     return partitioner
@@ -198,8 +198,8 @@ def variable_axis_size_partitioner(
             raise ValueError(f"shape is not fully defined: {shape}")
         if not isinstance(dtype, DType):
             raise ValueError(f"dtype is not a DType: {dtype}")
-        rows = shape.as_list()[axis]
-        bytes_per_row = shape.num_elements() / rows * _element_size(dtype, bytes_per_string_element)
+        rows = _known(shape)[axis]
+        bytes_per_row = math.prod(_known(shape)) / rows * _element_size(dtype, bytes_per_string_element)
         shards = math.ceil(rows / max(1, math.floor(max_shard_bytes / bytes_per_row)))
         parts = [1] * len(shape)
         parts[axis] = min(max_shards, shards) if max_shards else shards
@@ -224,12 +224,16 @@ def min_max_variable_partitioner(
     def partitioner(shape: TensorShape, dtype: DType) -> list[int]:
         if axis >= len(shape):
             raise ValueError(f"Can not partition variable along axis {axis} when shape is only {shape}")
-        size = shape.num_elements() * _element_size(dtype, bytes_per_string_element)  # type: ignore[operator]
+        size = math.prod(_known(shape)) * _element_size(dtype, bytes_per_string_element)
         parts = [1] * len(shape)
-        parts[axis] = max(1, min(shape.as_list()[axis], max_partitions, math.ceil(size / min_slice_size)))  # type: ignore[type-var]
+        parts[axis] = max(1, min(_known(shape)[axis], max_partitions, math.ceil(size / min_slice_size)))
         return parts
 
     return partitioner
+
+
+def _known(shape: TensorShape) -> list[Any]:
+    return shape.as_list()
 
 
 def _element_size(dtype: DType, bytes_per_string_element: int) -> int:

@@ -15,7 +15,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import bracket_text, broadcast_static, merge_dim, with_rank, with_rank_at_least
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, cast, complex_parts, reductions, sequences
+from evergraph.ops import array, broadcast, cast, complex_parts, reductions, sequences
 from evergraph.ops.opdef import kernel_error, op, raw_op
 
 _NARROW = ("float16", "bfloat16")
@@ -195,7 +195,7 @@ def batch_mat_mul_v2_grad(made: Operation, grad: Tensor) -> tuple[Tensor, Tensor
     if known is not None and None not in known and known == y.static_shape:
         return grad_x, grad_y
     shape_x, shape_y = array.shape(x), array.shape(y)
-    axes_x, axes_y = arithmetic.broadcast_gradient_args(shape_x[:-2], shape_y[:-2])
+    axes_x, axes_y = broadcast.broadcast_gradient_args(shape_x[:-2], shape_y[:-2])
     to_x = array.reshape(reductions.reduce_sum(grad_x, axes_x), shape_x)
     return to_x, array.reshape(reductions.reduce_sum(grad_y, axes_y), shape_y)
 

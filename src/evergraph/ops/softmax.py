@@ -51,7 +51,7 @@ def log_softmax_grad(made: Any, grad: Tensor) -> Tensor:
 def _with_axis_last(logits: Tensor, axis: Any, last: Any, name: str | None = None) -> Tensor:
     """`logits` with the axes `axis` and `last` exchanged."""
     order = concat([math.range(axis), [last], math.range(axis + 1, last), [axis]], 0)
-    return transpose(logits, order, name=name)
+    return transpose(logits, order, name=name or "transpose")
 
 
 def _along(axis: Any, logits: Any, compute: Callable[..., Tensor], name: str | None) -> Tensor:

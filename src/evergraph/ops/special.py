@@ -20,7 +20,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import broadcast_static, merge, with_rank_at_least
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, complex_parts, elementwise, reductions
+from evergraph.ops import array, broadcast, complex_parts, elementwise, reductions
 from evergraph.ops.constant import constant
 from evergraph.ops.elementwise import gradient_at_input
 from evergraph.ops.opdef import Op, kernel_error, op, unchanged_shape
@@ -243,7 +243,7 @@ def bessel_i1e_grad(made: Operation, grad: Any) -> Tensor:
 @igamma.gradient
 def igamma_grad(made: Operation, grad: Any) -> tuple[Tensor, Tensor]:
     a, x = made.inputs
-    spread = arithmetic.OpenBroadcast(a, x)
+    spread = broadcast.OpenBroadcast(a, x)
     with get_default_graph().control_dependencies([grad]):
         partial_a = igamma_grad_a(a, x)
         partial_x = elementwise.exp(-x + (a - 1) * elementwise.log(x) - lgamma(a))
@@ -261,7 +261,7 @@ def igammac_grad(made: Operation, grad: Any) -> tuple[Tensor, Tensor]:
 @betainc.gradient
 def betainc_grad(made: Operation, grad: Any) -> tuple[None, None, Tensor]:
     a, b, x = made.inputs
-    spread = arithmetic.OpenBroadcast(a, x)
+    spread = broadcast.OpenBroadcast(a, x)
     log_beta = lgamma(a) + lgamma(b) - lgamma(a + b)
     log = elementwise.log
     partial_x = elementwise.exp((b - 1) * log(1 - x) + (a - 1) * log(x) - log_beta)
@@ -270,7 +270,7 @@ def betainc_grad(made: Operation, grad: Any) -> tuple[None, None, Tensor]:
 
 @zeta.gradient
 def zeta_grad(made: Operation, grad: Any) -> tuple[None, Tensor]:
-    spread = arithmetic.OpenBroadcast(*made.inputs)
+    spread = broadcast.OpenBroadcast(*made.inputs)
     with get_default_graph().control_dependencies([grad]):
         x, q = (complex_parts.conj(t) for t in made.inputs)
         partial_q = -x * zeta(x + 1, q)
@@ -279,7 +279,7 @@ def zeta_grad(made: Operation, grad: Any) -> tuple[None, Tensor]:
 
 @polygamma.gradient
 def polygamma_grad(made: Operation, grad: Any) -> tuple[None, Tensor]:
-    spread = arithmetic.OpenBroadcast(*made.inputs)
+    spread = broadcast.OpenBroadcast(*made.inputs)
     with get_default_graph().control_dependencies([grad]):
         n, x = (complex_parts.conj(t) for t in made.inputs)
         partial_x = polygamma(n + 1, x)

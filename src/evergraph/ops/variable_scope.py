@@ -533,10 +533,10 @@ class variable_scope:
         if not isinstance(given, VariableScope | str):
             raise TypeError("VariableScope: name_or_scope must be a string or VariableScope.")
         name = given if isinstance(given, str) else given.name.split("/")[-1]
-        opened = self._open_names(stack, name) if name or not self._own_names else None
-        if isinstance(given, VariableScope) and opened is not None:
-            opened = given.original_name_scope
-        return PureVariableScope(given, reuse=self._reuse, old_name_scope=opened, **self._defaults)
+        outer = self._open_names(stack, name) if name or not self._own_names else None
+        if isinstance(given, VariableScope) and outer is not None:
+            outer = given.original_name_scope
+        return PureVariableScope(given, reuse=self._reuse, old_name_scope=outer, **self._defaults)
 
     def _open_names(self, stack: ExitStack, name: str | None) -> str:
         """Open the name scope `name`, or the current one again."""

@@ -297,7 +297,8 @@ class VariableStore:
         for i, (offset, size) in enumerate(_slices(shape.as_list(), count, axis)):
             info = PartitionInfo(full_shape=shape.as_list(), var_offset=offset)
             part_name = f"{name}/part_{i}"
-            init, part_shape = initializer, size
+            init: Any = initializer
+            part_shape: Any = size
             with name_scope(part_name + "/PartitionedInitializer"):
                 if initializer is None:
                     init = _default_initializer(name, dtypes.as_dtype(dtype))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evergraph.framework import dtypes, stacks
-from evergraph.framework.api import public
+from evergraph.framework.api import named, public
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import GraphKeys, colocate_with, device, init_scope, name_scope
@@ -122,6 +122,9 @@ class SaveSliceInfo:
             var_offset=self.var_offset,
             var_shape=self.var_shape,
         )
+
+
+SliceInfo = SaveSliceInfo | None
 
 
 def prepend_name_scope(name: str, import_scope: str | None) -> str:
@@ -246,7 +249,10 @@ class Variable(metaclass=_VariableType):
     _synchronization: VariableSynchronization
     _aggregation: VariableAggregation
     _constraint: Any
-    _save_slice_info: SaveSliceInfo | None
+    _save_slice_info: SliceInfo
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("a variable is of one of the two kinds")
 
     # What a variable is
 
@@ -328,10 +334,8 @@ class Variable(metaclass=_VariableType):
 
     def initialized_value(self) -> Tensor:
         """The variable's value if it has one, else its initial value: what another initializer may depend on."""
-        from evergraph.ops.control import cond
-
         with init_scope():
-            return cond(state.is_variable_initialized(self), self.read_value, lambda: self.initial_value)
+            return named("cond")(state.is_variable_initialized(self), self.read_value, lambda: self.initial_value)
 
     def eval(self, session: Any = None) -> Any:
         """The variable's value in `session`, or in the default session."""
@@ -375,10 +379,10 @@ class Variable(metaclass=_VariableType):
 
     # Saving
 
-    def _set_save_slice_info(self, save_slice_info: SaveSliceInfo | None) -> None:
+    def _set_save_slice_info(self, save_slice_info: SliceInfo) -> None:
         self._save_slice_info = save_slice_info
 
-    def _get_save_slice_info(self) -> SaveSliceInfo | None:
+    def _get_save_slice_info(self) -> SliceInfo:
         return self._save_slice_info
 
     def _named_in_proto(self, variable_name: str, snapshot_name: str, export_scope: str | None) -> Any:

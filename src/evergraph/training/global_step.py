@@ -113,7 +113,7 @@ def read_global_step(graph: Graph | None = None) -> Tensor | None:
     if step is None:
         return None
     with graph.as_default(), graph.name_scope(None), graph.name_scope(step.op.name + "/"):
-        value = step.initialized_value() if isinstance(step, Variable) else step
+        value: Any = step.initialized_value() if isinstance(step, Variable) else step
         read = value + 0
     graph.add_to_collection(READ_KEY, read)
     return read

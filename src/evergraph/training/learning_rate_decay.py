@@ -5,11 +5,12 @@ Each builds a tensor from the step, to be given to an optimizer as its learning 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from evergraph.framework import dtypes
-from evergraph.framework.api import public
+from evergraph.framework.api import named, public
 from evergraph.framework.convert import convert_n_to_tensor, convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.tensor import Tensor
@@ -125,9 +126,7 @@ def polynomial_decay(
         step = cast(global_step, rate.dtype)
         steps = cast(decay_steps, rate.dtype)
         if cycle:
-            from evergraph.ops.control import cond
-
-            periods = cond(raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
+            periods = named("cond")(raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
             steps = _multiply(steps, periods)
         else:
             step = _minimum(step, decay_steps)
@@ -177,8 +176,6 @@ def cosine_decay_restarts(
         alpha: what part of the rate is left at a period's end.
         name: the scope of the ops.
     """
-    from evergraph.ops.control import cond
-
     with name_scope(name or "SGDRDecay") as scope:
         rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         kind = rate.dtype
@@ -198,7 +195,7 @@ def cosine_decay_restarts(
             before = (1.0 - longer**done) / (1.0 - longer)
             return done, (periods - before) / longer**done
 
-        done, part = cond(raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
+        done, part = named("cond")(raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
         cosine = 0.5 * higher**done * (1.0 + _cos(constant(math.pi) * part))
         return _multiply(rate, (1 - least) * cosine + least, name=scope)
 
@@ -266,6 +263,10 @@ def noisy_linear_cosine_decay(
         return _multiply(rate, (above + line) * cosine + least, name=scope)
 
 
+def _itself(rate: Tensor) -> Tensor:
+    return rate
+
+
 @public("train.piecewise_constant_decay", "train.piecewise_constant")
 def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = None) -> Tensor:
     """`values[0]` up to and with `boundaries[0]`, `values[1]` up to and with `boundaries[1]`, ...
@@ -279,8 +280,6 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
     Raises:
         ValueError: if types or counts do not agree.
     """
-    from evergraph.ops.control import case
-
     limits = convert_n_to_tensor(boundaries)
     rates = convert_n_to_tensor(values)
     step = convert_to_tensor(x)
@@ -299,7 +298,7 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
     if len(limits) != len(rates) - 1:
         raise ValueError("The length of boundaries should be 1 less than the length of values")
     with name_scope(name or "PiecewiseConstant"):
-        choices = [(step <= limits[0], lambda: rates[0]), (step > limits[-1], lambda: rates[-1])]
+        choices: list[Any] = [(step <= limits[0], lambda: rates[0]), (step > limits[-1], lambda: rates[-1])]
         for low, high, rate in zip(limits[:-1], limits[1:], rates[1:-1]):
-            choices.append(((step > low) & (step <= high), lambda rate=rate: rate))
-        return case(choices, lambda: rates[0], exclusive=True)
+            choices.append(((step > low) & (step <= high), functools.partial(_itself, rate)))
+        return named("case")(choices, lambda: rates[0], exclusive=True)
