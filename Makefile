@@ -25,7 +25,7 @@ check: $(INSTALLED)
 	@$(BIN)/mypy --no-error-summary
 
 bench: $(INSTALLED)
-	@set -e; for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@$(BIN)/python benchmarks/run.py
 
 $(INSTALLED): pyproject.toml
 	@echo "installing into .venv (a minute or two, the first time)"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 
 def load(seed):
-    """Images in [0, 1] of shape (n, 8, 8, 1) with their labels, split: four fifths to learn from, one fifth held back."""
+    """Images in [0, 1] of shape (n, 8, 8, 1) and their labels: four fifths to learn from, and one fifth held back."""
     digits = load_digits()
     order = np.random.RandomState(seed).permutation(len(digits.target))
     images = (digits.images[order] / 16.0).astype(np.float32)[..., np.newaxis]
@@ -58,7 +58,8 @@ def picture(path, images, labels, predictions, columns=10, scale=6):
         left, top = i % columns * cell, i // columns * cell
         pixels = Image.fromarray(np.uint8(255 - 255 * image[..., 0])).resize((8 * scale, 8 * scale), Image.BICUBIC)
         sheet.paste(pixels, (left + 8, top + 2))
-        draw.text((left + cell // 2 - 3, top + 8 * scale + 3), str(guess), fill="red" if guess != label else "darkgreen")
+        colour = "darkgreen" if guess == label else "red"
+        draw.text((left + cell // 2 - 3, top + 8 * scale + 3), str(guess), fill=colour)
     sheet.save(path)
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "src" / "evergraph"
 # A package may import itself and those before it.
 ORDER = """
     framework formats ops autodiff compiler runtime training data layers keras estimator contrib distribute serving
-    compat cli
+    testing compat cli
 """.split()
 
 # (module, what it imports): why. Each entry must still be needed.

@@ -27,6 +27,7 @@ EAGER = (
     "autodiff.hessians",
     "formats.graphdef",
     "runtime.session",
+    "compat.switches",
     "public_names",
 )
 
@@ -38,7 +39,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.global_step", "training.learning_rate_decay", "training.moving_averages",
     ),
     "app": ("compat.app",),
-    "compat": ("compat.types", "compat.switches"),
+    "compat": ("compat.types",),
     "flags": ("compat.flags",),
     "logging": ("framework.log",),
     "nest": ("framework.nest",),

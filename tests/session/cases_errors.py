@@ -253,7 +253,7 @@ def convolution_of_wrong_channels(tf):
     tf.nn.conv2d(tf.ones([1, 4, 4, 3]), tf.ones([2, 2, 4, 8]), [1, 1, 1, 1], "SAME")
 
 
-@fails("passed string 'same' not in")
+@fails("'same' not in")
 def convolution_with_a_wrong_padding(tf):
     tf.nn.conv2d(tf.ones([1, 4, 4, 3]), tf.ones([2, 2, 3, 8]), [1, 1, 1, 1], "same")
 
@@ -323,14 +323,14 @@ def import_with_too_many_inputs(tf):
     tf.import_graph_def(_definition(tf, ("x", "Placeholder", []), ("a", "Identity", ["x", "x"])))
 
 
-@fails("missing attr")
+@fails("'dtype'")
 def import_with_an_attribute_missing(tf):
     definition = _definition(tf, ("x", "Placeholder", []))
     del definition.node[0].attr["dtype"]
     tf.import_graph_def(definition)
 
 
-@fails("not unique")
+@fails("'x'")
 def import_a_name_twice(tf):
     tf.import_graph_def(_definition(tf, ("x", "Placeholder", []), ("x", "Placeholder", [])))
 
@@ -340,7 +340,7 @@ def import_with_an_unknown_input_mapped(tf):
     tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), input_map={"foo:0": tf.constant(1.0)})
 
 
-@fails("Requested return node 'foo' not found")
+@fails("'foo' not found")
 def import_and_return_an_unknown_element(tf):
     tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), return_elements=["foo"])
 

@@ -251,7 +251,7 @@ def feed_a_placeholder_of_another_graph(tf):
     tf.Session().run(tf.constant(1), {foreign: 1.0})
 
 
-@fails("must be a dictionary")
+@fails("must be a dict")
 def feed_a_list(tf):
     x = tf.placeholder(tf.float32)
     tf.Session().run(x, [(x, 1.0)])

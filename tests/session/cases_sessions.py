@@ -223,7 +223,7 @@ def partial_run_of_a_fetch_not_set_up(tf):
         sess.partial_run(handle, a * 2.0, feed_dict={a: 1.0})
 
 
-@fails("Must specify at least one target to fetch or execute")
+@fails("fetch")
 def partial_run_setup_without_fetches(tf):
     a = tf.placeholder(tf.float32, [])
     with tf.Session() as sess:
@@ -272,14 +272,14 @@ def eval_a_variable_without_a_session(tf):
     tf.Variable(1).eval()
 
 
-@fails("graph is different from the session's graph")
+@fails("graph is different from the")
 def eval_in_a_session_of_another_graph(tf):
     with tf.Session(graph=tf.Graph()) as sess:
         pass
     tf.constant(1).eval(session=sess)
 
 
-@fails("different from the session's graph")
+@fails("graph is different from the")
 def eval_in_a_default_session_of_another_graph(tf):
     a = tf.constant(1)
     with tf.Session(graph=tf.Graph()):

@@ -13,12 +13,13 @@ from functools import cache
 from importlib import resources
 
 _FUNCTIONS = "compat.internal_functions:"
+_DECORATOR = _FUNCTIONS + "unchanged_with_arguments"
 
 # Internal names that have no public form, and public programs use: a public name, or "module:attribute" of Evergraph.
 OURS: dict[str, dict[str, str]] = {
     "python.client.device_lib": {"list_local_devices": "compat.device_lib:list_local_devices"},
-    "python.client.timeline": {"Timeline": "runtime.timeline:Timeline"},
     "python.client.session": {"BaseSession": "runtime.session:BaseSession"},
+    "python.client.timeline": {"Timeline": "runtime.timeline:Timeline"},
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
     "python.framework.ops": {
         "convert_n_to_tensor": "framework.convert:convert_n_to_tensor",
@@ -30,7 +31,8 @@ OURS: dict[str, dict[str, str]] = {
     "python.framework.smart_cond": {"smart_constant_value": _FUNCTIONS + "smart_constant_value"},
     "python.framework.test_util": {
         "run_deprecated_v1": _FUNCTIONS + "unchanged",
-        **dict.fromkeys(("run_in_graph_and_eager_modes", "run_v1_only"), _FUNCTIONS + "unchanged_with_arguments"),
+        "run_in_graph_and_eager_modes": _DECORATOR,
+        "run_v1_only": _DECORATOR,
     },
     "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
     "python.platform.googletest": {
@@ -38,11 +40,15 @@ OURS: dict[str, dict[str, str]] = {
         "TestCase": "test.TestCase",
         "main": "test.main",
     },
+    "python.platform.test": {"mock": "test.mock"},
     "python.tf2": {"enabled": _FUNCTIONS + "version_2_is_enabled"},
     "python.util.all_util": {"remove_undocumented": _FUNCTIONS + "remove_undocumented"},
     "python.util.deprecation": {
+        "deprecated": _DECORATOR,
+        "deprecated_arg_values": _DECORATOR,
+        "deprecated_args": _DECORATOR,
         "deprecated_argument_lookup": _FUNCTIONS + "deprecated_argument_lookup",
-        **dict.fromkeys(("deprecated", "deprecated_args", "deprecated_arg_values", "deprecated_endpoints"), _FUNCTIONS + "unchanged_with_arguments"),
+        "deprecated_endpoints": _DECORATOR,
     },
     "python.util.nest": {
         name: f"framework.nest:{name}"
@@ -51,7 +57,12 @@ OURS: dict[str, dict[str, str]] = {
             "get_traverse_shallow_structure", "is_sequence", "map_structure_up_to", "yield_flattened_paths",
         )
     },
-    "python.util.tf_export": dict.fromkeys(("estimator_export", "keras_export", "tf_export"), _FUNCTIONS + "unchanged_with_arguments"),
+    "python.util.tf_export": {"estimator_export": _DECORATOR, "keras_export": _DECORATOR, "tf_export": _DECORATOR},
+    "python.util.tf_inspect": {
+        name: f"compat.inspection:{name}"
+        for name in ("getargspec", "getfullargspec", "getcallargs", "getdoc", "getmembers", "getmodule", "getmro",
+                     "getsource", "isclass", "isfunction", "isgenerator", "ismethod", "ismodule", "isroutine", "stack")
+    },
 }  # fmt: skip
 
 # Public subtrees that internal modules mirror under the same names.

@@ -46,6 +46,7 @@ class Graph:
         self._gradient_override: dict[str, str] = {}
         self._default_original_op: Operation | None = None
         self._control_flow_context: Any = None
+        self._op_added: Callable[[Operation], None] | None = None  # set once the graph has a branch or a loop
         self._container = ""
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Operation] = set()
@@ -275,6 +276,8 @@ class Graph:
                 raise
             self._by_name[name] = op
             self._ops.append(op)
+            if self._op_added is not None:
+                self._op_added(op)
         return op
 
     def _take_control_inputs(self, op: Operation, inputs: tuple[Tensor, ...]) -> None:

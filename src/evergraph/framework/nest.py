@@ -164,7 +164,9 @@ def map_structure(func: Callable[..., Any], *structure: Any, **kwargs: Any) -> A
     check_types = kwargs.pop("check_types", True)
     expand_composites = kwargs.pop("expand_composites", False)
     if kwargs:
-        raise ValueError(f"Only valid keyword arguments are `check_types` and `expand_composites`, not: {', '.join(kwargs)}")
+        raise ValueError(
+            f"Only valid keyword arguments are `check_types` and `expand_composites`, not: {', '.join(kwargs)}"
+        )
     for other in structure[1:]:
         assert_same_structure(structure[0], other, check_types, expand_composites)
     flat = [flatten(s, expand_composites) for s in structure]
@@ -224,8 +226,7 @@ def _difference(a: Any, b: Any, check_types: bool, expand: bool) -> tuple[type[E
         )
     if len(ours) != len(theirs):
         return ValueError, (
-            "The two structures don't have the same number of elements. "
-            f"First structure: {a}. Second structure: {b}"
+            f"The two structures don't have the same number of elements. First structure: {a}. Second structure: {b}"
         )
     for (_, x), (_, y) in zip(ours, theirs, strict=True):
         found = _difference(x, y, check_types, expand)
@@ -273,8 +274,10 @@ def assert_shallow_structure(shallow_tree: Any, input_tree: Any, check_types: bo
         raise TypeError(
             f"If shallow structure is a sequence, input must also be a sequence. Input has type: {type(input_tree)}."
         )
-    if check_types and not isinstance(input_tree, type(shallow_tree)) and not (
-        isinstance(shallow_tree, Mapping) and isinstance(input_tree, Mapping)
+    if (
+        check_types
+        and not isinstance(input_tree, type(shallow_tree))
+        and not (isinstance(shallow_tree, Mapping) and isinstance(input_tree, Mapping))
     ):
         raise TypeError(
             "The two structures don't have the same sequence type. Input structure has type "
@@ -315,3 +318,48 @@ def map_structure_up_to(shallow_tree: Any, func: Callable[..., Any], *inputs: An
     check_types = kwargs.pop("check_types", True)
     flat = [flatten_up_to(shallow_tree, tree, check_types) for tree in inputs]
     return pack_sequence_as(shallow_tree, [func(*parts) for parts in zip(*flat, strict=True)])
+
+
+@public("contrib.framework.nest.yield_flattened_paths")
+def yield_flattened_paths(nest: Any, expand_composites: bool = False) -> Iterator[tuple[Any, ...]]:
+    """The path of keys to each leaf."""
+    return (path for path, _ in _paths(nest, expand_composites, ()))
+
+
+@public("contrib.framework.nest.flatten_with_joined_string_paths")
+def flatten_with_joined_string_paths(
+    structure: Any, separator: str = "/", expand_composites: bool = False
+) -> list[tuple[str, Any]]:
+    """Pairs of path and leaf: `{"a": [1, 2]}` gives `[("a/0", 1), ("a/1", 2)]`."""
+    return [(separator.join(map(str, path)), leaf) for path, leaf in _paths(structure, expand_composites, ())]
+
+
+def _paths(structure: Any, expand_composites: bool, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if not _is_structure(structure, expand_composites):
+        yield path, structure
+        return
+    for key, value in _items(structure):
+        yield from _paths(value, expand_composites, (*path, key))
+
+
+@public("contrib.framework.nest.get_traverse_shallow_structure")
+def get_traverse_shallow_structure(
+    traverse_fn: Callable[[Any], Any], structure: Any, expand_composites: bool = False
+) -> Any:
+    """A structure of bools that says how deep to go: False at parts for which `traverse_fn` is false.
+
+    Raises:
+        TypeError: if `traverse_fn` gives anything else than a bool, or a structure of them.
+    """
+    to_traverse = traverse_fn(structure)
+    if not _is_structure(structure, expand_composites):
+        if not isinstance(to_traverse, bool):
+            raise TypeError(f"traverse_fn returned structure: {to_traverse} for non-structure: {structure}")
+        return to_traverse
+    if not isinstance(to_traverse, bool):
+        assert_shallow_structure(to_traverse, structure)
+        return to_traverse
+    if not to_traverse:
+        return False
+    parts = [get_traverse_shallow_structure(traverse_fn, value, expand_composites) for value in _values(structure)]
+    return _rebuilt(structure, parts)

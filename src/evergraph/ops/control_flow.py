@@ -154,6 +154,15 @@ def abort(xp: Any, *, error_msg: bytes, exit_without_error: bool) -> Any:
     raise kernel_error(f"Aborted: {error_msg.decode()}")
 
 
+@op("RefIdentity")
+def ref_identity(xp: Any, input: Any) -> Any:
+    """The same reference again."""
+    return input
+
+
+ref_identity.shape_from_op(_unchanged)
+
+
 # The same on tensors, references and values made of several tensors
 
 _REF_ENTER, _REF_SWITCH = raw_op("RefEnter"), raw_op("RefSwitch")
@@ -222,9 +231,7 @@ def switch(data: Any, pred: Any, dtype: Any = None, name: str | None = None) -> 
         if isinstance(value, Tensor):
             return switch_op(value, pred, name=scope)
         pairs = [switch_op(part, pred) for part in flatten(value, expand_composites=True)]
-        return tuple(
-            pack_sequence_as(value, [pair[side] for pair in pairs], expand_composites=True) for side in (0, 1)
-        )
+        return tuple(pack_sequence_as(value, [pair[side] for pair in pairs], expand_composites=True) for side in (0, 1))
 
 
 def switch_beside(data: Any, pred: Any, name: str = "Switch") -> Any:

@@ -93,7 +93,7 @@ def _direct(name: str, build: Callable[..., Any]) -> None:
     setattr(Tensor, name, operator)
 
 
-for _name, _function in {
+_direct_ops: dict[str, Callable[..., Any]] = {
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
     "__invert__": comparisons.logical_not,
@@ -101,7 +101,8 @@ for _name, _function in {
     "__le__": comparisons.less_equal,
     "__gt__": comparisons.greater,
     "__ge__": comparisons.greater_equal,
-}.items():
+}
+for _name, _function in _direct_ops.items():
     _direct(_name, _function)
 
 Tensor.OVERLOADABLE_OPERATORS = OVERLOADABLE | {"__eq__", "__ne__"}  # type: ignore[attr-defined]

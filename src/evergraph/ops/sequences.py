@@ -50,7 +50,8 @@ def range_shape(start: Any, limit: Any, delta: Any) -> Any:
     if start is None or limit is None or delta is None:
         return (None,)
     numbers = [v.item() if isinstance(v, np.ndarray) else v for v in (start, limit, delta)]
-    return (_range_length(*numbers, ShapeError),)
+    first, end, step = numbers
+    return (_range_length(first, end, step, ShapeError),)
 
 
 @public("range")

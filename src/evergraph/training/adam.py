@@ -97,7 +97,7 @@ class AdamOptimizer(Optimizer):
         return self._apply_sparse_shared(grad, var, indices, scatter_add)
 
     def _apply_sparse_shared(
-        self, grad: Tensor, var: Any, indices: Tensor, scatter_add: Callable[[Any, Tensor, Tensor], Tensor]
+        self, grad: Any, var: Any, indices: Tensor, scatter_add: Callable[[Any, Tensor, Tensor], Tensor]
     ) -> Operation:
         """All rows decay and move, as if the gradient were dense; only the sums touch single rows."""
         beta1_power, beta2_power, lr_t, beta1_t, beta2_t, epsilon_t = self._scalars(var.dtype.base_dtype)

@@ -46,5 +46,5 @@ class GradientDescentOptimizer(Optimizer):
         steps = grad.values * cast(self._learning_rate_tensor, var.dtype.base_dtype)
         return var.scatter_sub(IndexedSlices(steps, grad.indices, grad.dense_shape), use_locking=self._use_locking)
 
-    def _resource_apply_sparse_duplicate_indices(self, grad: Tensor, handle: Any, indices: Tensor) -> Any:
+    def _resource_apply_sparse_duplicate_indices(self, grad: Any, handle: Any, indices: Tensor) -> Any:
         return raw_op("ResourceScatterAdd")(handle.handle, indices, -grad * self._learning_rate)

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from evergraph.framework import dtypes
-from evergraph.framework.api import named, public
+from evergraph.framework.api import NAMES, public
 from evergraph.framework.convert import convert_n_to_tensor, convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.tensor import Tensor
@@ -126,7 +126,7 @@ def polynomial_decay(
         step = cast(global_step, rate.dtype)
         steps = cast(decay_steps, rate.dtype)
         if cycle:
-            periods = named("cond")(raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
+            periods = NAMES[""]["cond"](raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
             steps = _multiply(steps, periods)
         else:
             step = _minimum(step, decay_steps)
@@ -195,7 +195,7 @@ def cosine_decay_restarts(
             before = (1.0 - longer**done) / (1.0 - longer)
             return done, (periods - before) / longer**done
 
-        done, part = named("cond")(raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
+        done, part = NAMES[""]["cond"](raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
         cosine = 0.5 * higher**done * (1.0 + _cos(constant(math.pi) * part))
         return _multiply(rate, (1 - least) * cosine + least, name=scope)
 
@@ -301,4 +301,4 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
         choices: list[Any] = [(step <= limits[0], lambda: rates[0]), (step > limits[-1], lambda: rates[-1])]
         for low, high, rate in zip(limits[:-1], limits[1:], rates[1:-1]):
             choices.append(((step > low) & (step <= high), functools.partial(_itself, rate)))
-        return named("case")(choices, lambda: rates[0], exclusive=True)
+        return NAMES[""]["case"](choices, lambda: rates[0], exclusive=True)

@@ -323,8 +323,8 @@ class Optimizer:
 def summed_by_row(values: Any, indices: Any) -> tuple[Tensor, Tensor]:
     """The rows `values` summed where `indices` agree, and the indices without repetition."""
     unique, positions = raw_op("Unique")(indices)
-    count = shape_of(unique)[0]
-    return raw_op("UnsortedSegmentSum")(values, positions, count), unique
+    sizes: Any = shape_of(unique)
+    return raw_op("UnsortedSegmentSum")(values, positions, sizes[0]), unique
 
 
 def _incremented(global_step: Any, name: str) -> Any:

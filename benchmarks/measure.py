@@ -1,0 +1,213 @@
+"""One measurement in a process of its own: `python measure.py ROW MODULE`. Runs under Python 3.7 and later.
+
+MODULE is imported as `tf`, or is `jax` for the rows that have a hand-written JAX form. The last line printed is the
+result as JSON: figures in the unit of the row.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+now = time.perf_counter
+LAYERS = [(784, 512), (512, 512), (512, 10)]
+RANDOM = np.random.RandomState(0)
+IMAGES = RANDOM.rand(128, 784).astype(np.float32)
+LABELS = RANDOM.randint(0, 10, 128)
+
+
+def load(name):
+    tf = importlib.import_module(name)
+    if name.startswith("tensorflow"):
+        tf.disable_v2_behavior()
+        tf.logging.set_verbosity(tf.logging.ERROR)
+    return tf
+
+
+def median_us(call, inner, samples=9, clock=now):
+    """The median time of one call, in microseconds."""
+    for _ in range(3):
+        call()
+    times = []
+    for _ in range(samples):
+        start = clock()
+        for _ in range(inner):
+            call()
+        times.append((clock() - start) / inner * 1e6)
+    return sorted(times)[samples // 2]
+
+
+def run_variable(tf):
+    v = tf.Variable(42.0)
+    session = tf.Session()
+    session.run(v.initializer)
+    return median_us(lambda: session.run(v), 300)
+
+
+def run_small_op(tf):
+    x = tf.placeholder(tf.float32, [None, 4])
+    y = tf.reduce_sum(x * 2.0)
+    session, fed = tf.Session(), np.ones((3, 4), np.float32)
+    return median_us(lambda: session.run(y, {x: fed}), 300)
+
+
+def run_small_op_jax():
+    import jax
+    import jax.numpy as jnp
+
+    compiled, fed = jax.jit(lambda x: jnp.sum(x * 2.0)), np.ones((3, 4), np.float32)
+    return median_us(lambda: np.asarray(compiled(fed)), 300)
+
+
+def build_op(tf):
+    x, w, b = (tf.placeholder(tf.float32, s) for s in ([None, 8], [8, 8], [8]))
+    h = x
+
+    def layers(h, n):
+        for _ in range(n):
+            h = tf.nn.relu(tf.nn.bias_add(tf.matmul(h, w), b)) * 0.5
+        return h
+
+    h = layers(h, 50)
+    graph = tf.get_default_graph()
+    before, start = len(graph.get_operations()), now()
+    layers(h, 1000)
+    return (now() - start) / (len(graph.get_operations()) - before) * 1e6
+
+
+def gradients(tf):
+    x, b = tf.placeholder(tf.float32, [None, 8]), tf.placeholder(tf.float32, [8])
+    weights = [tf.placeholder(tf.float32, [8, 8]) for _ in range(500)]
+    h = x
+    for w in weights:
+        h = tf.nn.relu(tf.matmul(h, w) + b)
+    loss = tf.reduce_mean(h)
+    forward, start = len(tf.get_default_graph().get_operations()), now()
+    tf.gradients(loss, weights + [b])
+    return (now() - start) / forward * 1e6
+
+
+def import_time(name):
+    start = now()
+    importlib.import_module(name)
+    return (now() - start) * 1e6
+
+
+def mlp(tf):
+    x, y = tf.placeholder(tf.float32, [None, 784]), tf.placeholder(tf.int64, [None])
+    h = x
+    for i, shape in enumerate(LAYERS):
+        with tf.variable_scope(f"layer{i}"):
+            w = tf.get_variable("w", shape)
+            b = tf.get_variable("b", shape[1:], initializer=tf.zeros_initializer())
+            h = tf.nn.bias_add(tf.matmul(h, w), b)
+            h = tf.nn.relu(h) if i < 2 else h
+    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=h))
+    train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+    session = tf.Session()
+    session.run(tf.global_variables_initializer())
+    return lambda: session.run([train, loss], {x: IMAGES, y: LABELS})
+
+
+def mlp_step(tf):
+    return median_us(mlp(tf), 10, 15)
+
+
+def mlp_first_step(tf):
+    step = mlp(tf)
+    start = now()
+    step()
+    return (now() - start) * 1e6
+
+
+def mlp_step_jax():
+    import jax
+    import jax.numpy as jnp
+
+    parameters = []
+    for rows, columns in LAYERS:
+        limit = (6.0 / (rows + columns)) ** 0.5
+        parameters += [jnp.asarray(RANDOM.uniform(-limit, limit, (rows, columns)), jnp.float32), jnp.zeros(columns)]
+
+    def loss_of(parameters, x, y):
+        h = x
+        for i in range(3):
+            h = h @ parameters[2 * i] + parameters[2 * i + 1]
+            h = jax.nn.relu(h) if i < 2 else h
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(h), y[:, None], 1))
+
+    def step(state, x, y):
+        parameters, m, v, t = state
+        loss, grads = jax.value_and_grad(loss_of)(parameters, x, y)
+        t = t + 1
+        rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        m = [0.9 * a + 0.1 * g for a, g in zip(m, grads)]
+        v = [0.999 * a + 0.001 * g * g for a, g in zip(v, grads)]
+        parameters = [p - rate * a / (jnp.sqrt(b) + 1e-8) for p, a, b in zip(parameters, m, v)]
+        return (parameters, m, v, t), loss
+
+    compiled = jax.jit(step, donate_argnums=0)
+    zeros = [jnp.zeros_like(p) for p in parameters]
+    state = [(parameters, zeros, [jnp.zeros_like(p) for p in parameters], jnp.zeros(()))]
+    labels = LABELS.astype(np.int32)
+
+    def run():
+        state[0], loss = compiled(state[0], IMAGES, labels)
+        return float(loss)
+
+    return median_us(run, 10, 15)
+
+
+def _status_mb(key):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) / 1024.0 for line in lines if line.startswith(key + ":"))
+
+
+def big_variable(tf):
+    """Peak copies of a 1 GB variable held during SGD steps."""
+    x = tf.placeholder(tf.float32, [])
+    v = tf.get_variable("v", [256, 1024, 1024], initializer=tf.zeros_initializer())
+    step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(v * x))
+    session = tf.Session()
+    before = _status_mb("VmRSS")
+    session.run(v.initializer)
+    for _ in range(2):
+        session.run(step, {x: 1.0})
+    with open("/proc/self/clear_refs", "w") as reset:
+        reset.write("5")
+    for _ in range(3):
+        session.run(step, {x: 1.0})
+    session.run(tf.gather(tf.reshape(v, [-1]), [0]))
+    return (_status_mb("VmHWM") - before) / 1024.0
+
+
+def many_variables(tf):
+    """CPU time of a step that updates 1,000 small variables."""
+    rate = tf.placeholder(tf.float32, [])
+    variables = [tf.Variable(np.ones(10, np.float32)) for _ in range(1000)]
+    loss = tf.add_n([tf.reduce_sum(tf.square(v)) for v in variables])
+    step = tf.train.GradientDescentOptimizer(rate).minimize(loss)
+    session = tf.Session()
+    session.run(tf.global_variables_initializer())
+    return median_us(lambda: session.run([step, loss], {rate: 0.01}), 3, 7, time.process_time)
+
+
+def main():
+    row, name = sys.argv[1:3]
+    if row == "import_time":
+        result = import_time(name)
+    elif name == "jax":
+        result = globals()[row + "_jax"]()
+    else:
+        result = globals()[row](load(name))
+    print("\n" + json.dumps(result))
+    sys.stdout.flush()
+    os._exit(0)  # some engines take long to close down
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Side by side: Evergraph and whichever peers are there, the same work, in one run.
+
+    python benchmarks/run.py [--rounds 3] [--only ROW ...] [--json]
+
+Peers: hand-written JAX in this Python, and, where a Python that has them is named by an environment variable,
+TensorFlow 1.15 (EVERGRAPH_TF1_PYTHON) and TensorFlow 2's compat.v1 (EVERGRAPH_TF2_PYTHON). Each figure is the median
+over rounds, and engines take turns within a round; quote the ratios, since the times are this machine's.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+MEASURE = Path(__file__).with_name("measure.py")
+
+# row: what it is, unit, divisor from microseconds, the goal as (engine, ratio) or None, and the goal in words
+ROWS = {
+    "run_variable": ("run of a variable", "us", 1, ("tf1", 1 / 15), "1/15 of TF 1.15"),
+    "run_small_op": ("run of a scalar op with a small feed", "us", 1, ("tf1", 1 / 7), "1/7 of TF 1.15, 2 x jax.jit"),
+    "build_op": ("building a graph, per op", "us", 1, ("tf1", 1 / 12), "1/12 of TF 1.15"),
+    "gradients": ("tf.gradients, per forward op", "us", 1, ("tf1", 1 / 8), "1/8 of TF 1.15"),
+    "import_time": ("import", "ms", 1e3, None, "250 ms"),
+    "mlp_step": ("MLP 784-512-512-10, batch 128, Adam step", "ms", 1e3, ("jax", 1.1), "1.1 x hand-written JAX"),
+    "mlp_first_step": ("its first step in a new process", "ms", 1e3, None, "150 ms"),
+    "big_variable": ("1 GB variable under SGD, peak copies", "copies", 1, None, "1.1"),
+    "many_variables": ("1,000 small variables, CPU time a step", "ms", 1e3, ("tf1", 0.3), "0.3 of TF 1.15"),
+}
+WITH_JAX = {"run_small_op", "mlp_step"}
+
+
+def engines():
+    """Name to (Python, module) of the engines found."""
+    found = {"evergraph": (sys.executable, "evergraph"), "jax": (sys.executable, "jax")}
+    for name, variable in (("tf1", "EVERGRAPH_TF1_PYTHON"), ("tf2", "EVERGRAPH_TF2_PYTHON")):
+        if os.environ.get(variable):
+            found[name] = (os.environ[variable], "tensorflow.compat.v1")
+    return found
+
+
+def measure(python, row, module):
+    command = [python, "-W", "ignore", str(MEASURE), row, module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        print(done.stderr[-2000:], file=sys.stderr)
+        return None
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = engines()
+    jobs = [
+        (row, name)
+        for row in options.only
+        for n in range(options.rounds)
+        for name in (list(found) if n % 2 == 0 else reversed(list(found)))
+        if name != "jax" or row in WITH_JAX
+    ]
+    samples = {}
+    for row, name in tqdm(jobs, unit="run", file=sys.stderr):
+        python, module = found[name]
+        value = measure(python, row, module)
+        if value is not None:
+            samples.setdefault(row, {}).setdefault(name, []).append(value / ROWS[row][2])
+    medians = {row: {name: statistics.median(values) for name, values in by.items()} for row, by in samples.items()}
+    if options.json:
+        print(json.dumps({"medians": medians, "samples": samples}, indent=1))
+        return
+    names = list(found)
+    print(f"{'':44}" + "".join(f"{name:>12}" for name in names) + "   ratio to others          goal")
+    for row, by in medians.items():
+        what, unit, _, _, goal = ROWS[row]
+        cells = "".join(f"{by[name]:12.4g}" if name in by else f"{'-':>12}" for name in names)
+        ours = by.get("evergraph")
+        ratios = ", ".join(f"{name} {ours / by[name]:.3g}" for name in names[1:] if name in by) if ours else "failed"
+        print(f"{what + ', ' + unit:44}{cells}   {ratios:24} {goal}")
+    missing = [v for v in ("EVERGRAPH_TF1_PYTHON", "EVERGRAPH_TF2_PYTHON") if not os.environ.get(v)]
+    if missing:
+        print(f"not compared with TensorFlow: set {' and '.join(missing)} to a Python that has it")
+
+
+if __name__ == "__main__":
+    main()

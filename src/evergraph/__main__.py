@@ -1,0 +1,5 @@
+"""`python -m evergraph`: the `evergraph` command."""
+
+from evergraph.cli.main import main
+
+main()

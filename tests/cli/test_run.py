@@ -1,0 +1,120 @@
+"""`evergraph run`: unmodified programs, their arguments and exit codes, and what is said when something is missing."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+STORY = """
+import tensorflow as tf
+
+foo = tf.Variable(42, name='foo')
+initialise = tf.global_variables_initializer()
+assign = foo.assign(13)
+
+with tf.Session() as session:
+    session.run(initialise)
+    session.run(assign)
+    print(session.run(foo))
+
+with tf.Session() as session:
+    try:
+        session.run(foo)
+    except tf.errors.FailedPreconditionError as error:
+        print(error.message.splitlines()[0])
+    session.run(initialise)
+    print(session.run(foo))
+"""
+
+
+def evergraph(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "evergraph", *arguments], capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+@pytest.fixture
+def program(tmp_path):
+    def write(text, name="program.py"):
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text))
+        return str(path)
+
+    return write
+
+
+def test_the_story_as_a_program(program):
+    done = evergraph("run", program(STORY))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["13", "Attempting to use uninitialized value foo", "42"]
+
+
+def test_a_program_gets_its_arguments_and_its_own_directory(program, tmp_path):
+    program("VALUE = 5", "beside.py")
+    path = program("import sys, beside\nprint(sys.argv[1:], beside.VALUE, __name__)")
+    done = evergraph("run", path, "--rate", "0.1", "-h")
+    assert done.stdout == "['--rate', '0.1', '-h'] 5 __main__\n", done.stderr
+
+
+@pytest.mark.parametrize(("statement", "code"), [("sys.exit(3)", 3), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1/0", 1)])
+def test_the_exit_code_is_the_programs(program, statement, code):
+    assert evergraph("run", program(f"import sys\n{statement}")).returncode == code
+
+
+def test_a_module_runs_by_name(program, tmp_path):
+    program("import tensorflow as tf; print(tf.__version__)", "mine.py")
+    assert evergraph("run", "-m", "mine", cwd=tmp_path).stdout == "1.15.5\n"
+
+
+def test_names_of_all_kinds_resolve(program):
+    done = evergraph("run", program("""
+        import tensorflow.compat.v1 as v1
+        import tensorflow as tf
+        from tensorflow.python.framework import dtypes, ops
+        from tensorflow.python.ops import array_ops, math_ops
+        from tensorflow.core.framework import graph_pb2
+        assert v1.Session is tf.Session and ops.Graph is tf.Graph and dtypes.float32 is tf.float32
+        assert isinstance(tf.get_default_graph().as_graph_def(), graph_pb2.GraphDef)
+        assert array_ops.reshape is tf.reshape and math_ops.reduce_sum is tf.reduce_sum
+    """))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_name_is_named_with_the_programs_line(program):
+    done = evergraph("run", program("import tensorflow as tf\n\ntf.estimator.Estimator(None)\n"))
+    assert done.returncode == 1
+    assert "line 3" in done.stderr
+    assert "tensorflow.estimator" in done.stderr
+    assert "site-packages/evergraph" not in done.stderr and "src/evergraph" not in done.stderr
+
+
+def test_python_2_is_recognised(program):
+    done = evergraph("run", program("print 'hello'\n"))
+    assert done.returncode == 1
+    assert "Python 2" in done.stderr
+
+
+def test_an_error_shows_the_users_line_and_none_of_ours(program):
+    done = evergraph("run", program("""
+        import tensorflow as tf
+        x = tf.placeholder(tf.float32, [2, 3])
+        tf.matmul(x, x)
+    """))  # fmt: skip
+    assert done.returncode == 1
+    assert "tf.matmul(x, x)" in done.stderr
+    assert "Dimensions must be equal, but are 3 and 2" in done.stderr
+    assert "opdef.py" not in done.stderr
+
+
+def test_no_program_and_no_file_are_usage_errors():
+    assert evergraph("run").returncode == 2
+    done = evergraph("run", "nowhere.py")
+    assert done.returncode == 2
+    assert "nowhere.py" in done.stderr
+
+
+def test_version_as_json():
+    found = json.loads(evergraph("version", "--json").stdout)
+    assert {"evergraph", "jax", "numpy"} <= set(found)
