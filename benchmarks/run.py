@@ -45,7 +45,9 @@ def engines():
 
 def measure(python, row, module):
     command = [python, "-W", "ignore", str(MEASURE), row, module]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    # Compiled files of packages are kept, as they are on any machine that is not told otherwise.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     if done.returncode:
         print(done.stderr[-2000:], file=sys.stderr)
         return None
@@ -67,6 +69,11 @@ def main():
         if name != "jax" or row in WITH_JAX
     ]
     samples = {}
+    for name, (python, module) in found.items():
+        if (
+            measure(python, "import_time", module) is None
+        ):  # not counted: files are read and compiled for the first time
+            sys.exit(f"{name} cannot be imported by {python}")
     for row, name in tqdm(jobs, unit="run", file=sys.stderr):
         python, module = found[name]
         value = measure(python, row, module)

@@ -102,7 +102,7 @@ def main():
                     rows = shuffled[i * options.batch : (i + 1) * options.batch]
                     feed = {images: train_images[rows], labels: train_labels[rows], rate: 0.3}
                     losses.append(session.run([loss, step], feed)[0])
-                    bar.set_postfix(epoch=epoch + 1, loss=f"{np.mean(losses):.4f}")
+                    bar.set_postfix(epoch=epoch + 1, loss=f"{np.mean(losses):.4f}", refresh=False)
                     bar.update()
         test = {images: test_images, labels: test_labels}
         print(f"loss of the last epoch: {np.mean(losses):.4f}")

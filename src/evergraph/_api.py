@@ -23,6 +23,7 @@ EAGER = (
     "framework.sparse",
     *sorted(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)),
     "autodiff.gradients",
+    "autodiff.control_flow",
     "autodiff.custom",
     "autodiff.hessians",
     "formats.graphdef",

@@ -3,7 +3,6 @@
 import numpy as np
 from ops.case import Case, floats, ints
 
-F64 = np.float64
 CASES = []
 
 
@@ -13,7 +12,8 @@ def case(name, call, *inputs, **options):
     The first `variables` inputs are initial values. What comes out are the variables' last values.
     """
     count = options.pop("variables", 1)
-    for kind, use_resource in (("ref", False), ("resource", True)):
+    for kind in options.pop("kinds", ("ref", "resource")):
+        use_resource = kind == "resource"
         CASES.append(Case(name + "_" + kind, _run(call, count, use_resource), *inputs, gradient=False, **options))
 
 
@@ -46,22 +46,51 @@ def readable(variable):
 
 TABLE, OTHER = floats(4, 3), floats(4, 3, seed=1)
 COUNTS, MORE = ints(4, 3), ints(4, 3, seed=1)
+COMPLEX = (TABLE + 1j * OTHER).astype(np.complex64)
+HALF, MORE_HALF = TABLE.astype(np.float16), OTHER.astype(np.float16)
+FULL, ONES = np.array([127, -128], np.int8), np.array([1, -1], np.int8)
 
-case("assign", lambda tf, v, x: [tf.assign(v[0], x)], TABLE, OTHER)
-case("assign_ints", lambda tf, v, x: [v[0].assign(x)], COUNTS, MORE)
-case("assign_bools", lambda tf, v, x: [tf.assign(v[0], x)], np.array([True, False]), np.array([False, False]))
-case("assign_text", lambda tf, v, x: [tf.assign(v[0], x)], np.array([b"a", b"b"]), np.array([b"c", b""]))
-case("assign_add", lambda tf, v, x: [tf.assign_add(v[0], x)], TABLE, OTHER)
-case("assign_sub", lambda tf, v, x: [tf.assign_sub(v[0], x)], COUNTS, MORE)
-case("assign_twice", lambda tf, v, x: in_turn(tf, [lambda: v[0].assign_add(x), lambda: v[0].assign(v[0].read_value() * 2.0)]), TABLE, OTHER)  # fmt: skip
-case("assign_complex", lambda tf, v, x: [v[0].assign_add(x)], (TABLE + 1j * OTHER).astype(np.complex64), (1j * TABLE).astype(np.complex64))  # fmt: skip
-case("assign_half", lambda tf, v, x: [v[0].assign_sub(x)], TABLE.astype(np.float16), OTHER.astype(np.float16))
-case("assign_overflows", lambda tf, v, x: [v[0].assign_add(x)], np.array([127, -128], np.int8), np.array([1, -1], np.int8))  # fmt: skip
-case("assign_a_slice", lambda tf, v, x: [v[0][1:3].assign(x)], TABLE, OTHER[:2])
-case("assign_of_a_wrong_shape", lambda tf, v, x: [tf.assign_add(v[0], x)], TABLE, OTHER[:2])
-case("assign_add_at_run_time_of_a_wrong_shape", lambda tf, v, x: [tf.assign_add(v[0], x)], TABLE, OTHER[:2], shapes={1: None})  # fmt: skip
-case("count_up_to", lambda tf, v: [tf.count_up_to(v[0], 3)], np.array(2, np.int64))
-case("count_too_far", lambda tf, v: [tf.count_up_to(v[0], 3)], np.array(3))
+
+def assign(tf, variables, x):
+    return [tf.assign(variables[0], x)]
+
+
+def assign_add(tf, variables, x):
+    return [tf.assign_add(variables[0], x)]
+
+
+def assign_sub(tf, variables, x):
+    return [tf.assign_sub(variables[0], x)]
+
+
+def add_and_double(tf, variables, x):
+    v = variables[0]
+    return in_turn(tf, [lambda: v.assign_add(x), lambda: v.assign(v.read_value() * 2.0)])
+
+
+def assign_rows(tf, variables, x):
+    return [variables[0][1:3].assign(x)]
+
+
+def count(tf, variables):
+    return [tf.count_up_to(variables[0], 3)]
+
+
+case("assign", assign, TABLE, OTHER)
+case("assign_ints", assign, COUNTS, MORE)
+case("assign_bools", assign, np.array([True, False]), np.array([False, False]))
+case("assign_text", assign, np.array([b"a", b"b"]), np.array([b"c", b""]))
+case("assign_add", assign_add, TABLE, OTHER)
+case("assign_add_complex", assign_add, COMPLEX, 1j * COMPLEX)
+case("assign_add_overflows", assign_add, FULL, ONES)
+case("assign_sub", assign_sub, COUNTS, MORE)
+case("assign_sub_half", assign_sub, HALF, MORE_HALF)
+case("assign_twice", add_and_double, TABLE, OTHER)
+case("assign_a_slice", assign_rows, TABLE, OTHER[:2])
+case("assign_a_wrong_shape", assign_add, TABLE, OTHER[:2])
+case("assign_a_shape_that_turns_out_wrong", assign_add, TABLE, OTHER[:2], shapes={1: None})
+case("count_up_to", count, np.array(2, np.int64))
+case("count_too_far", count, np.array(3))
 
 # Rows and elements
 
@@ -72,8 +101,8 @@ NONZERO = ints(2, 3, low=1, high=5, seed=2)
 
 for _name in ("update", "add", "sub", "mul", "div", "min", "max"):
 
-    def _scatter(tf, v, rows, updates, name="scatter_" + _name):
-        return [getattr(tf, name)(v[0], rows, updates)]
+    def _scatter(tf, variables, rows, updates, name="scatter_" + _name):
+        return [getattr(tf, name)(variables[0], rows, updates)]
 
     case("scatter_" + _name, _scatter, TABLE, ROWS, floats(2, 3, low=0.5, seed=3))
     case("scatter_" + _name + "_ints", _scatter, COUNTS, ROWS, NONZERO)
@@ -87,8 +116,8 @@ for _name in ("update", "add", "sub", "mul", "div", "min", "max"):
 
 for _name in ("update", "add", "sub"):
 
-    def _scatter_nd(tf, v, places, updates, name="scatter_nd_" + _name):
-        return [getattr(tf, name)(v[0], places, updates)]
+    def _scatter_nd(tf, variables, places, updates, name="scatter_nd_" + _name):
+        return [getattr(tf, name)(variables[0], places, updates)]
 
     case("scatter_nd_" + _name, _scatter_nd, TABLE, PLACES, floats(3, seed=4))
     case("scatter_nd_" + _name + "_rows", _scatter_nd, TABLE, ROWS[:, None], floats(2, 3, seed=4))
@@ -96,86 +125,115 @@ for _name in ("update", "add", "sub"):
     case("scatter_nd_" + _name + "_out_of_range", _scatter_nd, TABLE, np.array([[0, 3]]), floats(1))
     case("scatter_nd_" + _name + "_wrong_shape", _scatter_nd, TABLE, PLACES, floats(2))
 
-case("batch_scatter_update", lambda tf, v, i, x: [tf.batch_scatter_update(v[0], i, x)], floats(2, 4), ints(2, 2, low=0, high=4), floats(2, 2, seed=1))  # fmt: skip
-case("gather", lambda tf, v, i, x: [tf.assign(v[1], tf.gather(readable(v[0]), i))], TABLE, OTHER[:2], ROWS, OTHER, variables=2)
-case("gather_out_of_range", lambda tf, v, i: [tf.assign(v[1], tf.gather(readable(v[0]), i))], TABLE, OTHER[:2], np.array([0, 7]), variables=2)  # fmt: skip
+
+def batches(tf, variables, rows, updates):
+    return [tf.batch_scatter_update(variables[0], rows, updates)]
+
+
+def gather(tf, variables, rows):
+    """Put some rows of the first variable into the second."""
+    return [tf.assign(variables[1], tf.gather(readable(variables[0]), rows))]
+
+
+case("batch_scatter_update", batches, floats(2, 4), ints(2, 2, low=0, high=4), floats(2, 2, seed=1))
+case("gather", gather, TABLE, OTHER[:2], ROWS, variables=2)
+case("gather_out_of_range", gather, TABLE, OTHER[:2], np.array([0, 7]), variables=2)
 
 # Steps of training: two, one after the other
 
-LR, L1, L2, EPSILON = 0.1, 0.05, 0.2, 1e-3
-POSITIVE = dict(low=0.1, high=2.0)
 
-
-def steps(rule, slots, before=(), after=(), sparse=True, names=None, **attributes):
+def steps(rule, slots, before=(), after=(), sparse=True, **attributes):
     """Cases for the ops of one rule.
 
     Args:
         rule: the last part of the ops' names.
-        slots: for each variable but the first, whether its values must be positive.
+        slots: (name, least value) of each variable but the first.
         before, after: (name, value) of the numbers before and after the gradient.
         sparse: whether there are sparse forms.
-        names: the arguments of the variables.
+        **attributes: attributes of the ops.
     """
-    names = ("var",) + names
-    numbers = before + after
-    label = rule + "".join("_" + key for key, value in sorted(attributes.items()) if value)
-    values = lambda dtype, shape: [floats(*shape, dtype=dtype)] + [  # noqa: E731
-        floats(*shape, dtype=dtype, seed=i + 5, **(POSITIVE if positive else {})) for i, positive in enumerate(slots)
-    ]
+    names = ["var"] + [name for name, _ in slots]
+    label = rule + "".join(f"_{key}_{attributes[key]}" for key in sorted(attributes))
     gradient = "delta" if rule in ("GradientDescent", "ProximalGradientDescent") else "grad"
-
-    def step(tf, prefix, variables, inputs):
-        use_resource = not variables[0].dtype._is_ref_dtype
-        kind = variables[0].dtype.base_dtype
-        handles = [v.handle if use_resource else v._ref() for v in variables]
-        given = {n: x if n == "global_step" else tf.cast(x, kind) for n, x in numbers}
-        given = {n: tf.constant(x, tf.int64) if n == "global_step" else x for n, x in given.items()}
-        given.update(zip(names, handles))
-        given.update(inputs)
-        made = getattr(tf.raw_ops, ("Resource" if use_resource else "") + prefix + rule)(**given, **attributes)
-        return made
+    on_table = Step(rule, "Apply", names, before + after, attributes)
+    on_rows = Step(rule, "SparseApply", names, before + after, attributes)
 
     def dense(tf, variables, g, h):
-        return in_turn(tf, [lambda: step(tf, "Apply", variables, {gradient: x}) for x in (g, h)])
+        return in_turn(tf, [on_table.on(tf, variables, {gradient: x}) for x in (g, h)])
 
-    def one(x, rows):
-        return lambda tf, variables: step(tf, "SparseApply", variables, {"grad": x, "indices": rows})
+    def by_rows(tf, variables, g, i, h, j):
+        return in_turn(tf, [on_rows.on(tf, variables, {"grad": x, "indices": n}) for x, n in ((g, i), (h, j))])
 
-    def on_rows(tf, variables, g, i, h, j):
-        changes = [one(g, i), one(h, j)]
-        return in_turn(tf, [lambda change=change: change(tf, variables) for change in changes])
+    def values(dtype, *shape):
+        lows = [-2.0] + [low for _, low in slots]
+        return [floats(*shape, dtype=dtype, low=low, seed=n + 5) for n, low in enumerate(lows)]
 
-    for dtype in (np.float32, F64):
-        suffix = "" if dtype is np.float32 else "_float64"
+    i, j, beyond = np.array([3, 0], np.int32), np.array([1, 3], np.int32), np.array([0, 9])
+    # The kernels are the same for both kinds of variables: each type has one.
+    for dtype, suffix, kind in ((np.float32, "", "ref"), (np.float64, "_float64", "resource")):
+        options = {"variables": len(names), "kinds": (kind,)}
         g, h = floats(4, 3, dtype=dtype, seed=8), floats(4, 3, dtype=dtype, seed=9)
-        count = 1 + len(slots)
-        case(label + suffix, dense, *values(dtype, (4, 3)) + [g, h], variables=count)
+        table, vector = values(dtype, 4, 3), values(dtype, 4)
+        case(label + suffix, dense, *(table + [g, h]), **options)
         if sparse:
-            i, j = np.array([3, 0], np.int32), np.array([1, 3], np.int32)
-            case("Sparse" + label + suffix, on_rows, *values(dtype, (4, 3)) + [g[:2], i, h[:2], j], variables=count)
-            case("Sparse" + label + "_vector" + suffix, on_rows, *values(dtype, (4,)) + [g[:2, 0], i, h[:2, 0], j], variables=count)  # fmt: skip
-    if sparse:
-        g, rows = floats(2, 3), np.array([0, 9])
-        case("Sparse" + label + "_out_of_range", on_rows, *values(np.float32, (4, 3)) + [g, rows, g, rows], variables=1 + len(slots))  # fmt: skip
+            sparse_label = "Sparse" + label + suffix
+            case(sparse_label, by_rows, *(table + [g[:2], i, h[:2], j]), **options)
+            ends = [g[:2, 0], i, h[:2, 0], j]
+            case(sparse_label + "_vector", by_rows, *(vector + ends), **options)
+            wrong = [g[:2], beyond, g[:2], beyond]
+            case(sparse_label + "_out_of_range", by_rows, *(table + wrong), **options)
 
 
-_RATE = (("lr", LR),)
-_BETAS = (("beta1_power", 0.81), ("beta2_power", 0.998), ("lr", LR), ("beta1", 0.9), ("beta2", 0.999), ("epsilon", EPSILON))  # fmt: skip
-steps("GradientDescent", [], (("alpha", LR),), sparse=False, names=())
+class Step:
+    """One op of training, to be put on variables."""
+
+    def __init__(self, rule, prefix, names, numbers, attributes):
+        self.name = prefix + rule
+        self.names = names
+        self.numbers = numbers
+        self.attributes = attributes
+
+    def on(self, tf, variables, inputs):
+        """What builds the op for these variables, when it is called."""
+        return lambda: self.built(tf, variables, inputs)
+
+    def built(self, tf, variables, inputs):
+        is_ref = variables[0].dtype._is_ref_dtype
+        kind = variables[0].dtype.base_dtype
+        given = {name: tf.constant(x, tf.int64 if name == "global_step" else kind) for name, x in self.numbers}
+        given.update(zip(self.names, [v._ref() if is_ref else v.handle for v in variables]))
+        given.update(inputs)
+        given.update(self.attributes)
+        return getattr(tf.raw_ops, self.name if is_ref else "Resource" + self.name)(**given)
+
+
+RATE = (("lr", 0.1),)
+PENALTIES = (("l1", 0.05), ("l2", 0.2))
+EPSILON = (("epsilon", 1e-3),)
+POWERS = (("beta1_power", 0.81), ("beta2_power", 0.998))
+BETAS = (("beta1", 0.9), ("beta2", 0.999))
+MEANS = (("lr", 0.1), ("rho", 0.9), ("momentum", 0.8))
+SIGNS = (("sign_decay", 0.5), ("beta", 0.9))
+FREE, POSITIVE = -2.0, 0.1
+
+steps("GradientDescent", [], (("alpha", 0.1),), sparse=False)
 for _nesterov in (False, True):
-    steps("Momentum", [False], _RATE, (("momentum", 0.9),), names=("accum",), use_nesterov=_nesterov)
-    steps("Adam", [False, True], _BETAS, sparse=False, names=("m", "v"), use_nesterov=_nesterov)
-steps("Adagrad", [True], _RATE, names=("accum",))
-steps("AdagradDA", [False, True], (), (("lr", LR), ("l1", L1), ("l2", L2), ("global_step", 3)), names=("gradient_accumulator", "gradient_squared_accumulator"))  # fmt: skip
-steps("Adadelta", [True, True], (("lr", LR), ("rho", 0.9), ("epsilon", EPSILON)), names=("accum", "accum_update"))
-_MEANS = (("lr", LR), ("rho", 0.9), ("momentum", 0.8), ("epsilon", EPSILON))
-steps("RMSProp", [True, False], _MEANS, names=("ms", "mom"))
-steps("CenteredRMSProp", [False, True, False], _MEANS[:3] + (("epsilon", 5.0),), names=("mg", "ms", "mom"))
-_FTRL = (("lr", LR), ("l1", L1), ("l2", L2))
-for _power in (-0.5, -0.8):
-    steps("Ftrl", [True, False], (), _FTRL + (("lr_power", _power),), names=("accum", "linear"), use_locking=_power != -0.5)
-steps("FtrlV2", [True, False], (), _FTRL + (("l2_shrinkage", 0.3), ("lr_power", -0.5)), names=("accum", "linear"))
-steps("ProximalGradientDescent", [], (("alpha", LR), ("l1", L1), ("l2", L2)), names=())
-steps("ProximalAdagrad", [True], (("lr", LR), ("l1", L1), ("l2", L2)), names=("accum",))
-steps("AddSign", [False], (("lr", LR), ("alpha", 1.0), ("sign_decay", 0.5), ("beta", 0.9)), sparse=False, names=("m",))
-steps("PowerSign", [False], (("lr", LR), ("logbase", 1.0), ("sign_decay", 0.5), ("beta", 0.9)), sparse=False, names=("m",))  # fmt: skip
+    steps("Momentum", [("accum", FREE)], RATE, (("momentum", 0.9),), use_nesterov=_nesterov)
+    _slots = [("m", FREE), ("v", POSITIVE)]
+    steps("Adam", _slots, POWERS + RATE + BETAS + EPSILON, sparse=False, use_nesterov=_nesterov)
+steps("Adagrad", [("accum", POSITIVE)], RATE)
+steps("Adagrad", [("accum", POSITIVE)], RATE, update_slots=False)
+_slots = [("gradient_accumulator", FREE), ("gradient_squared_accumulator", POSITIVE)]
+steps("AdagradDA", _slots, (), RATE + PENALTIES + (("global_step", 3),))
+_slots = [("accum", POSITIVE), ("accum_update", POSITIVE)]
+steps("Adadelta", _slots, (("lr", 0.1), ("rho", 0.9)) + EPSILON)
+steps("RMSProp", [("ms", POSITIVE), ("mom", FREE)], MEANS + EPSILON)
+steps("CenteredRMSProp", [("mg", FREE), ("ms", POSITIVE), ("mom", FREE)], MEANS + (("epsilon", 5.0),))
+_slots = [("accum", POSITIVE), ("linear", FREE)]
+steps("Ftrl", _slots, (), RATE + PENALTIES + (("lr_power", -0.5),))
+steps("Ftrl", _slots, (), RATE + PENALTIES + (("lr_power", -0.8),), use_locking=True)
+steps("FtrlV2", _slots, (), RATE + PENALTIES + (("l2_shrinkage", 0.3), ("lr_power", -0.5)))
+steps("ProximalGradientDescent", [], (("alpha", 0.1),) + PENALTIES)
+steps("ProximalAdagrad", [("accum", POSITIVE)], RATE + PENALTIES)
+steps("AddSign", [("m", FREE)], RATE + (("alpha", 1.0),) + SIGNS, sparse=False)
+steps("PowerSign", [("m", FREE)], RATE + (("logbase", 1.0),) + SIGNS, sparse=False)

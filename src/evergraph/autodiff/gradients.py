@@ -13,19 +13,16 @@ checkpoints of optimizers and the text of a graph agree. All walks are loops: a 
 
 from __future__ import annotations
 
-import enum
 import gc
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from evergraph.autodiff.aggregate import aggregated, checked_method
-from evergraph.autodiff.gate import gated
-from evergraph.autodiff.registry import gradient_function
-from evergraph.framework import dtypes, shapes
+from evergraph.autodiff.aggregate import checked_method
+from evergraph.autodiff.loop_walk import LoopWalk
+from evergraph.autodiff.walk import UnconnectedGradients, Walk
+from evergraph.framework import dtypes
 from evergraph.framework.api import public
-from evergraph.framework.dtypes import DType
 from evergraph.framework.frames import user_frames
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
@@ -33,33 +30,11 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.sparse import IndexedSlices, each_dense_or_slices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.constant import constant
-from evergraph.ops.filling import fill, zeros, zeros_like
+from evergraph.ops.filling import fill
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.shaping import shape
 
-_zeros_like = raw_op("ZerosLike")
 _identity = raw_op("Identity")
-
-TRAINABLE = frozenset(
-    (
-        dtypes.float16,
-        dtypes.float32,
-        dtypes.float64,
-        dtypes.complex64,
-        dtypes.complex128,
-        dtypes.resource,
-        dtypes.variant,
-    )
-)
-CARRIES_GRADIENTS = TRAINABLE | {dtypes.bfloat16}
-
-
-@public("UnconnectedGradients")
-class UnconnectedGradients(enum.Enum):
-    """What `gradients` gives for a source that no result depends on: None (`NONE`) or zeros (`ZERO`)."""
-
-    NONE = "none"
-    ZERO = "zero"
 
 
 @public("gradients")
@@ -115,11 +90,10 @@ def gradients(
         if None in ys or None in xs:
             raise TypeError(f"gradients takes tensors; {'ys' if None in ys else 'xs'} holds None")
         starts = _starting_gradients(grad_ys, ys, graph, colocate_gradients_with_ops)
-        walk = _Walk(graph, ys, xs, [t.op for t in stops])
-        walk.colocate = colocate_gradients_with_ops
-        walk.gate = gate_gradients
-        walk.method = checked_method(aggregation_method)
+        kind = Walk if graph._op_added is None else LoopWalk
+        method = checked_method(aggregation_method)
         with _no_garbage_collection(), graph.built_by(user_frames()):
+            walk = kind(graph, ys, xs, [t.op for t in stops], colocate_gradients_with_ops, gate_gradients, method)
             walk.run(ys, starts)
     return [walk.result(x, unconnected) for x in xs]
 
@@ -210,202 +184,3 @@ def _renamed(grad: Any, name: str) -> Any:
         for kind, part in (("indices", grad.indices), ("values", grad.values), ("shape", grad.dense_shape))
     )
     return IndexedSlices(values, indices, shape)
-
-
-# The walk
-
-
-class _Walk:
-    """One call of `gradients`: the ops in between, and the gradients received so far."""
-
-    def __init__(self, graph: Graph, ys: list[Any], xs: list[Any], stops: list[Operation]) -> None:
-        self.graph = graph
-        self.colocate = False
-        self.gate = False
-        self.method = 0
-        # For each op that received something: for each of its outputs the gradients, and later their sum (or None).
-        self.received: dict[Operation, list[Any]] = {}
-        sources, results = [x.op for x in xs], [y.op for y in ys]
-        reached = _reached(sources)
-        self.ready = deque(dict.fromkeys(op for op in results if op in reached))
-        self.pending = pending = _uses_in_between(results, reached)
-        self.ready = deque(op for op in self.ready if not pending[op])
-        # The rules are not asked at the sources, except where one source comes before another.
-        self.stops = {op for op in sources if not any(pending.get(t.op) for t in op.inputs)}
-        self.stops.update(stops)
-
-    def run(self, ys: list[Any], starts: list[Any]) -> None:
-        for y, start in zip(ys, starts, strict=True):
-            self._receive(y, start)
-        graph, ready, pending = self.graph, self.ready, self.pending
-        stack, original = graph._name_stack, graph._default_original_op
-        while ready:
-            op = ready.popleft()
-            if self.colocate:
-                with graph.colocate_with(op):
-                    grads = self._input_gradients(op, stack, original)
-            else:
-                grads = self._input_gradients(op, stack, original)
-            if grads is not None:
-                self._pass_on(op, grads)
-            for t in op.inputs:
-                producer = t.op
-                uses = pending.get(producer)
-                if uses:
-                    pending[producer] = uses - 1
-                    if uses == 1:
-                        ready.append(producer)
-
-    def result(self, x: Any, unconnected: UnconnectedGradients) -> Any:
-        received = self.received.get(x.op)
-        grad = received[x.value_index] if received is not None else None
-        if grad is not None or unconnected is UnconnectedGradients.NONE:
-            return grad
-        return _zeros_of_source(x)
-
-    def _receive(self, t: Any, grad: Any) -> None:
-        op = t.op
-        received = self.received.get(op)
-        if received is None:
-            self.received[op] = received = [None] * len(op.outputs)
-        so_far = received[t.value_index]
-        if so_far is None:
-            received[t.value_index] = [grad]
-        else:
-            so_far.append(grad)
-
-    def _output_gradients(self, op: Operation) -> list[Any] | None:
-        """The sum of what each output of `op` received; None when no output received any."""
-        received = self.received.get(op)
-        if received is None:
-            return None
-        for i, grads in enumerate(received):
-            if grads is not None:
-                received[i] = grads[0] if len(grads) == 1 else aggregated(grads, op, self.graph, self.method)
-        return received
-
-    def _input_gradients(self, op: Operation, stack: str, original: Operation | None) -> Any:
-        grads = self._output_gradients(op)
-        if grads is None or op in self.stops:
-            return None
-        try:
-            rule = gradient_function(op)
-        except LookupError:
-            raise LookupError(f"No gradient defined for operation '{op.name}' (op type: {op.type})") from None
-        if rule is None:
-            return None
-        grads = grads.copy()
-        for i, grad in enumerate(grads):
-            if grad is None and op.outputs[i].dtype._base in TRAINABLE:
-                grads[i] = _zeros_of_output(op.outputs[i])
-        graph = self.graph
-        # The scopes of a rule, entered by hand: this is done once for each op of a program.
-        graph._name_stack = graph.unique_name(op.name + "_grad")
-        graph._default_original_op = op
-        try:
-            if op.attrs.get("_XlaCompile"):
-                with graph._attr_scope(_compiled_together(op, stack)):
-                    given = rule(op, *grads)
-            else:
-                given = rule(op, *grads)
-            if not isinstance(given, list | tuple):
-                given = (given,)
-            if len(given) != len(op.inputs) and op.type not in ("While", "StatelessWhile"):
-                raise ValueError(
-                    f"Num gradients {len(given)} generated for op {op!r} do not match num inputs {len(op.inputs)}"
-                )
-            if self.gate:
-                given = gated(given, graph)
-            return given
-        finally:
-            graph._name_stack = stack
-            graph._default_original_op = original
-
-    def _pass_on(self, op: Operation, grads: Iterable[Any]) -> None:
-        for i, (t, grad) in enumerate(zip(op.inputs, grads)):
-            if grad is None:
-                continue
-            if type(grad) is Tensor:
-                if grad.static_shape != t.static_shape and t.dtype is not dtypes.resource:
-                    _refine_shape(op, i, t, grad)
-            elif not isinstance(grad, IndexedSlices):
-                raise TypeError(
-                    f"the gradient of {op.type} for '{op.name}' gave {grad!r} for input {i}: gradients are tensors or "
-                    "IndexedSlices"
-                )
-            self._receive(t, grad)
-
-
-def _compiled_together(op: Operation, scope: str) -> dict[str, Any]:
-    """The marks that `experimental_jit_scope` left on `op`, for its gradient's ops."""
-    cluster = op.attrs.get("_XlaScope", b"")
-    if op.attrs.get("_XlaSeparateCompiledGradients"):
-        cluster += f"_grad_{scope.replace('/', '_')}".encode()
-    return {"_XlaCompile": True, "_XlaScope": cluster}
-
-
-def _reached(sources: list[Operation]) -> set[Operation]:
-    """The ops that depend on `sources` through tensors that can carry a gradient."""
-    reached: set[Operation] = set()
-    todo = list(sources)
-    carries = CARRIES_GRADIENTS
-    while todo:
-        op = todo.pop()
-        if op not in reached:
-            reached.add(op)
-            for t in op.outputs:
-                if t._readers and t.dtype._base in carries:
-                    todo.extend(t._readers)
-    return reached
-
-
-def _uses_in_between(results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
-    """For each op in between, how many inputs of ops in between it feeds."""
-    uses: dict[Operation, int] = {}
-    todo = list(results)
-    while todo:
-        op = todo.pop()
-        if op in reached and op not in uses:
-            uses[op] = 0
-            todo.extend([t.op for t in op.inputs])
-    for op in uses:
-        for t in op.inputs:
-            if t.op in uses:
-                uses[t.op] += 1
-    return uses
-
-
-def _refine_shape(op: Operation, index: int, t: Tensor, grad: Tensor) -> None:
-    try:
-        grad.static_shape = shapes.merge(grad.static_shape, t.static_shape)
-    except shapes.ShapeError:
-        raise ValueError(
-            "Incompatible shapes between op input and calculated input gradient. "
-            f"Forward operation: {op.name}. Input index: {index}. Original input shape: {t.shape}. "
-            f"Calculated input gradient shape: {grad.shape}"
-        ) from None
-
-
-# Zeros
-
-
-def _zeros_of_source(x: Any) -> Tensor:
-    """What an unconnected source gets: a constant where its shape is known."""
-    if x.dtype is not dtypes.resource:
-        return zeros_like(x, dtype=x.dtype.base_dtype)
-    sizes, dtype = _referred(x)
-    if shapes.is_static(sizes):
-        return zeros(constant(sizes, dtypes.int32), dtype)
-    return zeros(raw_op("VariableShape")(x), dtype)
-
-
-def _zeros_of_output(t: Tensor) -> Tensor:
-    """What an output that received nothing gets, for the rule of its op."""
-    if t.dtype is not dtypes.resource:
-        return _zeros_like(t, name="zeros_like")
-    return zeros(raw_op("VariableShape")(t), _referred(t)[1])
-
-
-def _referred(handle: Tensor) -> tuple[shapes.Shape, DType]:
-    """Shape and type of the variable behind a handle."""
-    return handle._handle_data or (None, dtypes.float32)

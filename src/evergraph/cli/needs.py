@@ -28,7 +28,7 @@ def hint(error: BaseException, path: str) -> str:
             lines.setdefault(name, []).append(line)
     if not lines:
         return ""
-    shown = [f"  line {numbers[0]}: tf.{name}" for name, numbers in lines.items()]
+    shown = [f"  line {numbers[0]}: tf.{name}" for name, numbers in sorted(lines.items(), key=lambda item: item[1])]
     if len(shown) > _SHOWN:
         shown[_SHOWN:] = [f"  and {len(shown) - _SHOWN} more"]
     return "\n".join([f"Evergraph does not have everything that {path} uses yet. Not there:", *shown])

@@ -20,7 +20,7 @@ import types
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 from evergraph.compat import internal_names
@@ -79,12 +79,23 @@ class Finder(MetaPathFinder, Loader):
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] != "tensorflow":
-            return None
+            return self._check_below_namespace(fullname, path)
         try:
             found = module_called(fullname)
         except MissingName as error:
             raise MissingModule(error.symbol, str(error)) from None
         return ModuleSpec(fullname, self, origin="evergraph", is_package=True, loader_state=found)
+
+    def _check_below_namespace(self, fullname: str, path: Sequence[str] | None) -> None:
+        """Name what `from tensorflow.train import x` misses: that looks for a module `evergraph.train.x`.
+
+        Raises:
+            MissingModule: if the parent is a namespace, which has all its names already.
+        """
+        head, _, below = fullname.partition(".")
+        parent = sys.modules.get(fullname.rpartition(".")[0])
+        if head == "evergraph" and type(parent).__name__ == "Namespace" and not PathFinder.find_spec(fullname, path):
+            raise MissingModule(f"tensorflow.{below}", str(missing(below)))
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None
@@ -184,7 +195,7 @@ def missing(path: str) -> MissingName:
         return not_there_yet(symbol)
     namespace, _, last = path.rpartition(".")
     inside = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == namespace]
-    near = [".".join(filter(None, ["tf", namespace, name])) for name in get_close_matches(last, inside, 3)]
+    near = [".".join(filter(None, ["tf", namespace, name])) for name in get_close_matches(last, inside, 3, cutoff=0.75)]
     return unknown(symbol, f"there are {', '.join(near)}") if near else not_there_yet(symbol)
 
 
@@ -211,6 +222,9 @@ def _no_such_module(path: str) -> MissingName:
     parent, _, last = path.rpartition(".")
     if parent not in internal_names.table():
         return not_there_yet(f"tensorflow.{path}")
+    full = internal_names.table()[parent].get(last)
+    if full is not None:
+        return not_there_yet(f"tensorflow.{path}", f"it is tf.{full}")
     children = [n.removeprefix(parent + ".") for n in internal_names.table() if n.startswith(parent + ".")]
     near = get_close_matches(last, [*children, *internal_names.table()[parent]], 3)
     return not_there_yet(f"tensorflow.{path}", f"tensorflow.{parent} has {', '.join(near)}" if near else "")

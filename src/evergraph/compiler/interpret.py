@@ -72,6 +72,8 @@ def interpret_one(
         raise located(error, instruction.op, args) from error
     outputs = instruction.outputs
     n = len(outputs)
+    if instruction.declared_shape is not None and args[1].shape != instruction.declared_shape:
+        raise located(wrong_shape(instruction.declared_shape, args[1].shape), instruction.op)
     if n == 1:
         if type(result) is tuple or type(result) is list:
             result = result[0]
@@ -86,6 +88,13 @@ def interpret_one(
             work.elements += getattr(registers[register], "size", 1)
         if work.timings is not None:
             work.timings.append((instruction.op, begin, time.time_ns()))
+
+
+def wrong_shape(declared: tuple[int, ...], given: tuple[int, ...]) -> errors.OpError:
+    lhs, rhs = ("[" + ",".join(map(str, shape)) + "]" for shape in (declared, given))
+    return errors.InvalidArgumentError(
+        None, None, f"Assign requires shapes of both tensors to match. lhs shape= {lhs} rhs shape= {rhs}"
+    )
 
 
 def as_array(value: Any, kind: np.dtype) -> Any:
@@ -113,8 +122,10 @@ def located(error: Exception, op: Operation, args: list[Any] | None = None) -> E
     elif isinstance(error, MemoryError):
         message, kind, code = f"out of memory: {error}", errors.ResourceExhaustedError, errors.RESOURCE_EXHAUSTED
     else:
-        shapes = [str(list(getattr(a, "shape", ()))) for a in args or ()]
+        shapes = [str(list(getattr(a, "shape", ()))).replace(" ", "") for a in args or ()]
         message = f"{error} (input shapes: {', '.join(shapes)})"
+        if "broadcast" in str(error) and len(shapes) == 2:
+            message = f"Incompatible shapes: {shapes[0]} vs. {shapes[1]}"
         kind, code = errors.InvalidArgumentError, errors.INVALID_ARGUMENT
     place = built_at(op.frames)
     text = f"{message}\n\t [[{{{{node {op.name}}}}}]]"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler import malloc
-from evergraph.compiler.interpret import blocks_used, located
+from evergraph.compiler.interpret import blocks_used, located, wrong_shape
 from evergraph.compiler.plan import Instruction, Register, Stage
 from evergraph.framework import errors
 from evergraph.framework.shapes import size_of
@@ -114,6 +114,8 @@ class Program:
                 result = instruction.kernel(jnp, *args, **instruction.attrs)
         except Exception as error:
             raise located(error, op, args) from error
+        if instruction.declared_shape is not None and args[1].shape != instruction.declared_shape:
+            raise located(wrong_shape(instruction.declared_shape, args[1].shape), op)
         outputs = instruction.outputs
         if len(outputs) == 1:
             if type(result) is tuple or type(result) is list:

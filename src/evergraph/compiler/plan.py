@@ -42,6 +42,7 @@ class Instruction:
     static: tuple[bool, ...] = ()  # which inputs must be NumPy arrays
     pure: bool = True
     as_list: bool = False  # the kernel gives a list even for one output
+    declared_shape: Any = None  # what Assign must give, when the variable's shape is declared
     frees: tuple[Register, ...] = ()  # registers nobody reads after this instruction (interpreted stages)
 
 
@@ -76,14 +77,18 @@ class Plan:
     keeps: tuple[tuple[str, Register], ...]  # start-of-run values that a stage after the first write still needs
     effects: Effects
     ops: list[Operation]
+    readers: dict[Operation, list[tuple[Operation, Any, int | None]]] | None = None  # with control flow: who reads whom
+
+
+# A plan that holds one of these runs as a flow of tokens (runtime/dataflow.py), not in stages.
+CONTROL_FLOW = frozenset(
+    "Switch RefSwitch Merge RefMerge Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond StackV2 "
+    "TensorArrayV3".split()
+)
 
 
 def needed_ops(fetches: Sequence[Tensor | Operation], fed: frozenset[Tensor]) -> list[Operation]:
-    """The ops that `fetches` need when `fed` come from outside, in topological order.
-
-    Raises:
-        InvalidArgumentError: if they form a cycle.
-    """
+    """The ops that `fetches` need when `fed` come from outside, in creation order."""
     needed: dict[Operation, int] = {}
     stack = [f if isinstance(f, Operation) else f.op for f in fetches if f not in fed]
     while stack:
@@ -93,7 +98,15 @@ def needed_ops(fetches: Sequence[Tensor | Operation], fed: frozenset[Tensor]) ->
         needed[op] = 0
         stack.extend(t.op for t in op.inputs if t not in fed and t.op not in needed)
         stack.extend(c for c in op._control_inputs if c not in needed)
-    ordered = sorted(needed, key=_number)
+    return sorted(needed, key=_number)
+
+
+def topological(ordered: list[Operation], fed: frozenset[Tensor]) -> list[Operation]:
+    """Ops in topological order, creation order being the tie-break.
+
+    Raises:
+        InvalidArgumentError: if they form a cycle.
+    """
     if all(_comes_after_its_inputs(op, fed) for op in ordered):
         return ordered
     return _sorted_by_edges(ordered, fed)
@@ -160,9 +173,28 @@ def make_plan(
     ops = needed_ops(fetches, fed)
     if (error := unsupported(ops)) is not None:
         raise error
+    if any(op.type in CONTROL_FLOW for op in ops):
+        for op in ops:
+            place(op)
+        return _plan_of_tokens(fetches, feeds, fed, ops)
+    ops = topological(ops, fed)
     found = effects(ops, fed)
     leveled = levels(ops, fed, found, place)
     return _Assembly(fetches, feeds, fed, ops, found, leveled).plan()
+
+
+def _plan_of_tokens(
+    fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor], fed: frozenset[Tensor], ops: list[Operation]
+) -> Plan:
+    readers: dict[Operation, list[tuple[Operation, Any, int | None]]] = {}
+    for op in ops:
+        for position, t in enumerate(op.inputs):
+            if t not in fed:
+                readers.setdefault(t.op, []).append((op, position, t.value_index))
+        for control in op._control_inputs:
+            readers.setdefault(control, []).append((op, control, None))
+    tensors = tuple(f for f in fetches if isinstance(f, Tensor))
+    return Plan([], [], tuple(feeds), (), tensors, (), (), (), Effects(), ops, readers)
 
 
 class _Assembly:
@@ -278,8 +310,17 @@ class _Assembly:
             outputs=tuple(outputs),
             types=tuple(types),
             static=static,
+            declared_shape=self.declared_shape(op),
             pure=not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.host),
         )
+
+    def declared_shape(self, op: Operation) -> Any:
+        """The shape that an Assign has to keep to: the kernel itself does not see that of a variable without value."""
+        if op.type != "Assign" or not op.attrs["validate_shape"]:
+            return None
+        variable = variable_of(op.inputs[0])
+        shape = None if variable is None else variable.attrs.get("shape")
+        return shape if shape is not None and None not in shape else None
 
     def number_random_ops(self, stage: Stage) -> None:
         random_ops = []

@@ -14,7 +14,7 @@ import numpy as np
 
 from evergraph.formats import messages
 from evergraph.formats.tensors import array_to_proto, proto_to_array
-from evergraph.framework import codec, convert, dtypes, opdefs, shapes
+from evergraph.framework import codec, convert, dtypes, errors, opdefs, shapes
 from evergraph.framework.api import public
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import Graph, get_default_graph
@@ -268,7 +268,8 @@ def import_graph_def(
 
     Raises:
         TypeError: if an argument is of the wrong type.
-        ValueError: if the message names unknown ops (all of them are listed), misses inputs, has a cycle, or holds
+        NotFoundError: if the message names unknown ops; all of them are listed.
+        ValueError: if the message misses inputs, has a cycle, or holds
             attributes that do not fit.
     """
     graph_def = _checked_message(graph_def)
@@ -316,9 +317,11 @@ def _refuse_unknown_ops(graph_def: Any) -> None:
     unknown = dict.fromkeys(n.op for n in graph_def.node if opdefs.lookup(n.op) is None and n.op not in functions)
     if unknown:
         listed = ", ".join(repr(kind) for kind in unknown)
-        raise ValueError(
+        raise errors.NotFoundError(
+            None,
+            None,
             f"Op type not registered {listed}: neither TF 1.15 nor Evergraph has "
-            f"{'an op of that name' if len(unknown) == 1 else 'ops of those names'}, so the graph cannot be imported."
+            f"{'an op of that name' if len(unknown) == 1 else 'ops of those names'}, so the graph cannot be imported.",
         )
 
 

@@ -132,6 +132,10 @@ class UnauthenticatedError(OpError):
     code = UNAUTHENTICATED
 
 
+class OperatorNotAllowedInGraphError(TypeError):
+    """A tensor was used where Python needs a value: as a condition, or to loop over."""
+
+
 _CLASSES: dict[int, type[OpError]] = {
     cls.code: cls
     for cls in (

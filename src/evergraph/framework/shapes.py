@@ -58,7 +58,15 @@ def merge(a: Shape, b: Shape) -> Shape:
         return a
     if len(a) != len(b):
         raise ShapeError(f"Shapes must be equal rank, but are {len(a)} and {len(b)}")
-    return tuple(merge_dim(x, y) for x, y in zip(a, b, strict=True))
+    merged: list[int | None] = []
+    for i, (x, y) in enumerate(zip(a, b, strict=True)):
+        if x is not None and y is not None and x != y:
+            raise ShapeError(
+                f"Dimension {i} in both shapes must be equal, but are {x} and {y}. Shapes are {bracket_text(a)} and "
+                f"{bracket_text(b)}."
+            )
+        merged.append(y if x is None else x)
+    return tuple(merged)
 
 
 def broadcast_static(a: Shape, b: Shape) -> Shape:

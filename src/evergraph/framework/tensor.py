@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergraph.framework import shapes, stacks
 from evergraph.framework.dtypes import DType
+from evergraph.framework.errors import OperatorNotAllowedInGraphError
 from evergraph.framework.shapes import Shape, TensorShape
 
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ class Tensor:
         """
         try:
             self.static_shape = shapes.merge(self.static_shape, shapes.static_shape(shape))
-        except shapes.ShapeError:
-            raise ValueError(
-                f"Tensor {self.name!r} has shape {self.shape}, which is not compatible with {shapes.as_shape(shape)}"
-            ) from None
+        except shapes.ShapeError as error:
+            raise ValueError(f"Cannot set the shape of {self.name!r}: {error}") from None
 
     def consumers(self) -> list[Operation]:
         """The ops that take this tensor as an input, in creation order."""
@@ -128,14 +127,14 @@ class Tensor:
         return _Ref(self)
 
     def __iter__(self) -> Any:
-        raise TypeError(
-            "Tensor objects are only iterable when eager execution is enabled. "
+        raise OperatorNotAllowedInGraphError(
+            "iterating over `tf.Tensor` is not allowed in Graph execution: a tensor has no values until a session runs it. "
             f"To iterate over tensor {self.name!r} of shape {self.shape} use tf.map_fn, or tf.unstack for a known size."
         )
 
     def __bool__(self) -> Any:
-        raise TypeError(
-            "Using a `tf.Tensor` as a Python `bool` is not allowed. "
+        raise OperatorNotAllowedInGraphError(
+            "using a `tf.Tensor` as a Python `bool` is not allowed in Graph execution. "
             "Use `if t is not None:` instead of `if t:` to test if a tensor is defined, and use TensorFlow ops such as "
             f"tf.cond to execute subgraphs conditioned on the value of a tensor. The tensor is {self!r}."
         )

@@ -193,6 +193,11 @@ def _text_array(value: Any) -> np.ndarray:
     flat, given = out.reshape(-1), raw.reshape(-1)
     for i, leaf in enumerate(given):
         if not isinstance(leaf, str | bytes | np.bytes_):
+            if isinstance(value, list | tuple):
+                raise TypeError(
+                    f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting "
+                    f"elements to a supported type: {leaf!r} of type {type(leaf).__name__!r} is no string."
+                )
             raise TypeError(f"Expected string, got {leaf!r} of type {type(leaf).__name__!r} instead.")
         flat[i] = as_bytes(leaf)
     return out

@@ -29,7 +29,7 @@ MERGES = frozenset(("Merge", "RefMerge"))
 
 
 class ControlFlowContext:
-    """What branches and loops have in common. A context is entered with `Enter` and left with `Exit`, any number of times."""
+    """What branches and loops have in common. A context can be entered with `Enter`, and left with `Exit`, often."""
 
     def __init__(self) -> None:
         graph = get_default_graph()
@@ -174,7 +174,8 @@ def process_new_op(op: Operation) -> None:
     if context is not None:
         graph = op.graph
         stack = graph._name_stack
-        graph._name_stack = op.name  # captures are named after the op that asked for them
+        if op.type != "Const":  # TF makes constants, and no other op, without a name scope of their own
+            graph._name_stack = op.name
         try:
             context.add_op(op)
         finally:

@@ -26,6 +26,8 @@ SMALL = 1000
 @op("Fill", static=("dims",))
 def fill_op(xp: Any, dims: Any, value: Any) -> Any:
     """An array of shape `dims` that holds `value` everywhere."""
+    if np.ndim(dims) != 1:
+        raise kernel_error(f"dims must be a vector, got shape [{','.join(map(str, np.shape(dims)))}]")
     sizes = np.ravel(dims).tolist()
     if any(s < 0 for s in sizes):
         raise kernel_error(f"Dimensions of Fill must be >= 0, but are {sizes}")

@@ -295,7 +295,7 @@ def build(opdef: OpDef, name: str | None, values: tuple[Any, ...], attrs: dict[s
             return new
         return output_tuple(opdef)(*outputs)
     if len(opdef.outputs) == 1:
-        return outputs if opdef.outputs[0].is_list else outputs[0]
+        return list(outputs) if opdef.outputs[0].is_list else outputs[0]
     if not opdef.outputs:
         return new
     grouped: list[Any] = []

@@ -225,7 +225,7 @@ def _axis_of(axis: Any, x: Any) -> int | None:
     return named[0] % n
 
 
-@op("Unique", host=True, differentiable=False)
+@op("Unique", host=True)
 def unique_op(xp: Any, x: Any, *, out_idx: Any) -> Any:
     """The distinct elements of a vector in order of appearance, and which of them each element is."""
     return _unique(x, None, out_idx)[:2]

@@ -33,6 +33,9 @@ def _range_length(start: Any, limit: Any, delta: Any, error: Any) -> int:
 @op("Range", static=("start", "limit", "delta"), differentiable=False)
 def range_op(xp: Any, start: Any, limit: Any, delta: Any) -> Any:
     """The numbers from `start` on, `delta` apart, up to but without `limit`."""
+    for name, value in (("start", start), ("limit", limit), ("delta", delta)):
+        if np.ndim(value):
+            raise kernel_error(f"{name} must be a scalar, not shape {list(value.shape)}")
     length = _range_length(start.item(), limit.item(), delta.item(), kernel_error)
     if start.dtype.kind in "iu":
         return start + np.arange(length, dtype=start.dtype) * delta

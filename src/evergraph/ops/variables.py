@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from evergraph.framework import dtypes, stacks
-from evergraph.framework.api import NAMES, public
+from evergraph.framework.api import public
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import GraphKeys, colocate_with, device, init_scope, name_scope
 from evergraph.framework.shapes import Shape, TensorShape
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import state
+from evergraph.ops.cond import cond
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import group, no_op
 from evergraph.ops.joining import stack
@@ -335,7 +336,7 @@ class Variable(metaclass=_VariableType):
     def initialized_value(self) -> Tensor:
         """The variable's value if it has one, else its initial value: what another initializer may depend on."""
         with init_scope():
-            return NAMES[""]["cond"](state.is_variable_initialized(self), self.read_value, lambda: self.initial_value)
+            return cond(state.is_variable_initialized(self), self.read_value, lambda: self.initial_value)
 
     def eval(self, session: Any = None) -> Any:
         """The variable's value in `session`, or in the default session."""

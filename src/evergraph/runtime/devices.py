@@ -72,12 +72,12 @@ def default_device() -> str:
     return "device:GPU:0" if gpu_count() else "device:CPU:0"
 
 
-def device_names() -> list[str]:
-    return [f"{LOCAL}/device:CPU:0", *(f"{LOCAL}/device:GPU:{i}" for i in range(gpu_count()))]
+def device_names(cpus: int = 1) -> list[str]:
+    return [*(f"{LOCAL}/device:CPU:{i}" for i in range(cpus)), *(f"{LOCAL}/device:GPU:{i}" for i in range(gpu_count()))]
 
 
-def place(op: Operation, soft: bool) -> str:
-    """The device that `op` runs on, as the kind of its stage.
+def place(op: Operation, soft: bool, cpus: int = 1) -> str:
+    """The device that `op` runs on, as the kind of its stage. All CPU devices of a session are this machine's CPU.
 
     Raises:
         InvalidArgumentError: if the op asks for a device that is not there, and `soft` placement is off.
@@ -90,7 +90,7 @@ def place(op: Operation, soft: bool) -> str:
     if spec.device_type is None:
         if there or soft:
             return default_device()
-    elif spec.device_type == "CPU" and there and (index == 0 or soft):
+    elif spec.device_type == "CPU" and there and (index < cpus or soft):
         return "device:CPU:0"
     elif spec.device_type == "GPU" and there and index < gpu_count():
         return f"device:GPU:{index}"
@@ -101,16 +101,16 @@ def place(op: Operation, soft: bool) -> str:
         None,
         op,
         f"Cannot assign a device for operation {op.name}: {{{{node {op.name}}}}} was explicitly assigned to "
-        f"{op._device} but available devices are [ {', '.join(device_names())} ]. Make sure the device specification "
+        f"{op._device} but available devices are [ {', '.join(device_names(cpus))} ]. Make sure the device specification "
         f"refers to a valid device."
         + (f"\n  Built at {place_text}." if place_text else "")
         + "\n  tf.ConfigProto(allow_soft_placement=True) lets such ops run on a device that is there.",
     )
 
 
-def list_devices() -> list[DeviceAttributes]:
+def list_devices(cpus: int = 1) -> list[DeviceAttributes]:
     """The devices of this process, as `Session.list_devices` gives them."""
-    devices = [DeviceAttributes(f"{LOCAL}/device:CPU:0", "CPU", 268435456)]
+    devices = [DeviceAttributes(f"{LOCAL}/device:CPU:{i}", "CPU", 268435456) for i in range(cpus)]
     for i in range(gpu_count()):
         import jax
 

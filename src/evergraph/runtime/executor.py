@@ -23,6 +23,7 @@ from evergraph.compiler.plan import Plan, Stage
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.runtime.dataflow import Dataflow
 from evergraph.runtime.state import State, value_of
 
 SMALL_OPS = 12
@@ -48,6 +49,8 @@ def execute(plan: Plan, state: State, fed: list[Any], timings: list[Any] | None 
 
     With `timings`, every op is interpreted, and (op, start ns, end ns) is appended for each.
     """
+    if plan.readers is not None:
+        return [fetched(value) for value in Dataflow(plan, state, dict(zip(plan.feeds, fed, strict=True))).run()]
     registers = plan.registers.copy()
     for register, value in zip(plan.feed_registers, fed, strict=True):
         registers[register] = value
@@ -68,7 +71,9 @@ def execute(plan: Plan, state: State, fed: list[Any], timings: list[Any] | None 
             _interpret(plan, stage, state, registers)
         else:
             _run_device_stage(plan, stage, state, registers)
-    return [fetched(registers[r]) for r in plan.fetch_registers]
+    return [
+        np.array(registers[r]) if r in plan.feed_registers else fetched(registers[r]) for r in plan.fetch_registers
+    ]
 
 
 def fetched(value: Any) -> Any:
@@ -76,7 +81,7 @@ def fetched(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         if value.ndim == 0:
             return value[()]
-        return value if value.flags.writeable and value.base is None else value.copy()
+        return value.copy()  # it may be a constant, or what the program fed
     if isinstance(value, np.generic) or not hasattr(value, "shape"):
         return value
     if value.ndim == 0:
@@ -120,6 +125,9 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         program = choice.program = Program(stage, plan.registers, static_values)
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
+    if stage.optional_reads and not stage.optional_reads <= variables.keys():
+        _interpret(plan, stage, state, registers)
+        return
     with state.lock:
         try:
             donated = [variables[k] for k in program.donated]

@@ -62,7 +62,10 @@ def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
         )
     if kind._kind == "S":
         array = np.asarray(value, dtype=object)
-        return np.frompyfunc(as_bytes, 1, 1)(array).astype(object) if array.size else array
+        encoded = np.empty(array.shape, object)
+        for i, text in enumerate(array.reshape(-1)):
+            encoded.reshape(-1)[i] = as_bytes(text)
+        return encoded
     if kind._kind in "RV":
         boxed = np.empty((), object)
         boxed[()] = value

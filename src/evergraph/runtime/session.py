@@ -55,6 +55,7 @@ class BaseSession:
         self._graph = get_default_graph() if graph is None else graph
         self._target = target_text
         self._config = config
+        self._cpus = max(1, int(config.device_count.get("CPU", 1))) if config is not None else 1
         self._soft = bool(config is not None and config.allow_soft_placement)
         self._state = State()
         self._closed = False
@@ -77,8 +78,9 @@ class BaseSession:
 
     def list_devices(self) -> list[devices.DeviceAttributes]:
         """The devices this session can use."""
-        self._check_open()
-        return devices.list_devices()
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        return devices.list_devices(self._cpus)
 
     def close(self) -> None:
         """Give back the values this session holds. It cannot run anything afterwards."""
@@ -160,7 +162,7 @@ class BaseSession:
             for tensor, _ in _feed_pairs(key, value):
                 t = feed_tensor(self._graph, tensor)
                 if t in feeds:
-                    raise ValueError(f"{t} is fed twice in one feed_dict")
+                    raise ValueError(f"Could not flatten dictionary: key {t} is not unique.")
                 feeds[t] = None
         return list(feeds)
 
@@ -171,11 +173,11 @@ class BaseSession:
     def _plan(self, fetches: list[Tensor | Operation], feeds: list[Tensor]) -> Plan:
         """The plan for these fetches and feeds, shared by all sessions on the graph."""
         plans = self._graph._attachments.setdefault("plans", {})
-        key = (tuple(fetches), tuple(feeds), self._soft)
+        key = (tuple(fetches), tuple(feeds), self._soft, self._cpus)
         entry = plans.get(key)
         if entry is None or entry[0] != self._graph._edits:
-            soft = self._soft
-            plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft))
+            soft, cpus = self._soft, self._cpus
+            plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft, cpus))
             _check_placeholders(plan)
             entry = plans[key] = (self._graph._edits, plan)
         return entry[1]
@@ -199,7 +201,7 @@ class BaseSession:
         def call(*args: Any, options: Any = None, run_metadata: Any = None) -> Any:
             nonlocal plan, edits
             if self._closed:
-                self._check_open()
+                raise errors.CancelledError(None, None, "Session has been closed.")
             if len(args) != len(feeds):
                 raise ValueError(f"this callable takes {len(feeds)} positional argument(s), one per fed tensor; got {len(args)}")
             if edits != self._graph._edits:
@@ -249,6 +251,13 @@ class BaseSession:
 def _feed_pairs(key: Any, value: Any) -> list[tuple[Any, Any]]:
     if type(key) is Tensor or isinstance(key, str):
         return [(key, value)]
+    if isinstance(key, tuple) and feed_parts(key, value) is None:
+        if not isinstance(value, list | tuple) or len(value) != len(key):
+            raise ValueError(
+                f"Could not flatten dictionary. Key had {len(key)} elements, but value had "
+                f"{len(value) if hasattr(value, '__len__') else 1} elements. Key: {key}, value: {value}."
+            )
+        return [pair for k, v in zip(key, value, strict=True) for pair in _feed_pairs(k, v)]
     return feed_parts(key, value) or [(key, value)]
 
 
@@ -308,17 +317,16 @@ class InteractiveSession(BaseSession):
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
         super().__init__(target, graph, config)
-        self._contexts = [self.as_default()]
+        stacks.sessions.stack.append(self)
+        self._pushed_graph = graph is not None
         if graph is not None:
-            self._contexts.insert(0, graph.as_default())
-        for context in self._contexts:
-            context.__enter__()
+            stacks.graphs.stack.append(graph)
 
     def close(self) -> None:
         super().close()
         stack = stacks.sessions.stack
         if self in stack:
             stack.remove(self)
-        if len(self._contexts) == 2 and self.graph in stacks.graphs.stack:
+        if self._pushed_graph and self.graph in stacks.graphs.stack:
             stacks.graphs.stack.remove(self.graph)
-        self._contexts = []
+        self._pushed_graph = False

@@ -10,12 +10,14 @@ import math
 from typing import Any
 
 from evergraph.framework import dtypes
-from evergraph.framework.api import NAMES, public
+from evergraph.framework.api import public
 from evergraph.framework.convert import convert_n_to_tensor, convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import random
+from evergraph.ops.case import case
 from evergraph.ops.cast import cast
+from evergraph.ops.cond import cond
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import raw_op
 
@@ -126,7 +128,7 @@ def polynomial_decay(
         step = cast(global_step, rate.dtype)
         steps = cast(decay_steps, rate.dtype)
         if cycle:
-            periods = NAMES[""]["cond"](raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
+            periods = cond(raw_op("Equal")(step, 0), lambda: 1.0, lambda: raw_op("Ceil")(step / decay_steps))
             steps = _multiply(steps, periods)
         else:
             step = _minimum(step, decay_steps)
@@ -195,7 +197,7 @@ def cosine_decay_restarts(
             before = (1.0 - longer**done) / (1.0 - longer)
             return done, (periods - before) / longer**done
 
-        done, part = NAMES[""]["cond"](raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
+        done, part = cond(raw_op("Equal")(longer, 1.0), equal_periods, growing_periods)
         cosine = 0.5 * higher**done * (1.0 + _cos(constant(math.pi) * part))
         return _multiply(rate, (1 - least) * cosine + least, name=scope)
 
@@ -230,7 +232,8 @@ def linear_cosine_decay(
         step = _minimum(cast(global_step, kind), steps)
         line = (steps - step) / steps
         part = step / steps
-        cosine = 0.5 * (1.0 + _cos(constant(math.pi) * (2.0 * periods * part)))
+        turns = 2.0 * periods * part
+        cosine = 0.5 * (1.0 + _cos(constant(math.pi) * turns))
         return _multiply(rate, (above + line) * cosine + least, name=scope)
 
 
@@ -259,7 +262,8 @@ def noisy_linear_cosine_decay(
         deviation = raw_op("Sqrt")(start / _power(1.0 + step, decay))
         line = line + random.random_normal(line.shape, stddev=deviation)
         part = step / steps
-        cosine = 0.5 * (1.0 + _cos(constant(math.pi) * (2.0 * periods * part)))
+        turns = 2.0 * periods * part
+        cosine = 0.5 * (1.0 + _cos(constant(math.pi) * turns))
         return _multiply(rate, (above + line) * cosine + least, name=scope)
 
 
@@ -301,4 +305,4 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
         choices: list[Any] = [(step <= limits[0], lambda: rates[0]), (step > limits[-1], lambda: rates[-1])]
         for low, high, rate in zip(limits[:-1], limits[1:], rates[1:-1]):
             choices.append(((step > low) & (step <= high), functools.partial(_itself, rate)))
-        return NAMES[""]["case"](choices, lambda: rates[0], exclusive=True)
+        return case(choices, lambda: rates[0], exclusive=True)

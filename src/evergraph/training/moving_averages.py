@@ -43,8 +43,7 @@ def assign_moving_average(
             rest = cast(rest, variable.dtype.base_dtype)
         if zero_debias:
             return _debiased(variable, value, rest)
-        with colocate_with(variable):
-            return state.assign_sub(variable, (variable - value) * rest, name=scope)
+        return state.assign_sub(variable, (variable - value) * rest, name=scope)
 
 
 def _debiased(average: Any, value: Any, rest: Any) -> Any:
@@ -60,11 +59,11 @@ def _debiased(average: Any, value: Any, rest: Any) -> Any:
             step = get_variable(
                 _unique("local_step"), shape=[], dtype=average.dtype, initializer=Zeros(), trainable=False
             )
-        with colocate_with(average):
-            moved = state.assign_sub(biased, (biased - value) * rest)
-            factor = 1 - raw_op("Pow")(1.0 - rest, step.assign_add(1))
-            scope = get_default_graph().get_name_scope() + "/"
-            return state.assign(average, moved / factor, name=scope)
+    moved = state.assign_sub(biased, (biased - value) * rest)
+    counted = step.assign_add(1)
+    factor = 1 - raw_op("Pow")(1.0 - rest, counted)
+    scope = get_default_graph().get_name_scope() + "/"
+    return state.assign(average, moved / factor, name=scope)
 
 
 def _unique(name: str) -> str:
