@@ -167,22 +167,42 @@ def _status_mb(key):
         return next(int(line.split()[1]) / 1024.0 for line in lines if line.startswith(key + ":"))
 
 
-def big_variable(tf):
-    """Peak copies of a 1 GB variable held during SGD steps."""
-    x = tf.placeholder(tf.float32, [])
-    v = tf.get_variable("v", [256, 1024, 1024], initializer=tf.zeros_initializer())
-    step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(v * x))
-    session = tf.Session()
-    before = _status_mb("VmRSS")
-    session.run(v.initializer)
-    for _ in range(2):
-        session.run(step, {x: 1.0})
+def _peak_copies(steps, warm):
+    """Peak memory while `steps` run, in copies of 1 GB above what the process held before the variable."""
+    before, session, step = warm
     with open("/proc/self/clear_refs", "w") as reset:
         reset.write("5")
-    for _ in range(3):
-        session.run(step, {x: 1.0})
-    session.run(tf.gather(tf.reshape(v, [-1]), [0]))
+    for _ in range(steps):
+        session.run(step)
     return (_status_mb("VmHWM") - before) / 1024.0
+
+
+def _big_variable(tf):
+    """A session in which everything is loaded, and SGD on a variable of 1 GB in it, not yet run."""
+    rate = tf.placeholder_with_default(0.1, [])
+    small = tf.Variable(np.zeros(10, np.float32))
+    small_step = tf.train.GradientDescentOptimizer(rate).minimize(tf.reduce_sum(small * rate))
+    v = tf.get_variable("v", [256, 1024, 1024], initializer=tf.zeros_initializer())
+    step = tf.train.GradientDescentOptimizer(rate).minimize(tf.reduce_sum(v * rate))
+    session = tf.Session()
+    session.run(small.initializer)
+    for _ in range(3):
+        session.run(small_step)
+    before = _status_mb("VmRSS")
+    session.run(v.initializer)
+    return before, session, step
+
+
+def big_variable(tf):
+    """Peak copies of a 1 GB variable during SGD steps, once the first two are done."""
+    warm = _big_variable(tf)
+    _peak_copies(2, warm)
+    return _peak_copies(3, warm)
+
+
+def big_variable_first(tf):
+    """Peak copies during the first two steps."""
+    return _peak_copies(2, _big_variable(tf))
 
 
 def many_variables(tf):

@@ -31,7 +31,12 @@ with tf.Session() as session:
 
 def evergraph(*arguments, **options):
     return subprocess.run(
-        [sys.executable, "-m", "evergraph", *arguments], capture_output=True, text=True, timeout=120, check=False, **options
+        [sys.executable, "-m", "evergraph", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
     )
 
 
@@ -58,7 +63,9 @@ def test_a_program_gets_its_arguments_and_its_own_directory(program, tmp_path):
     assert done.stdout == "['--rate', '0.1', '-h'] 5 __main__\n", done.stderr
 
 
-@pytest.mark.parametrize(("statement", "code"), [("sys.exit(3)", 3), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1/0", 1)])
+@pytest.mark.parametrize(
+    ("statement", "code"), [("sys.exit(3)", 3), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1/0", 1)]
+)
 def test_the_exit_code_is_the_programs(program, statement, code):
     assert evergraph("run", program(f"import sys\n{statement}")).returncode == code
 

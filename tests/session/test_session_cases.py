@@ -21,7 +21,24 @@ RECORDED.pop("TensorFlow")
 RELATIVE, ABSOLUTE = 2e-5, 2e-6
 
 
-@pytest.mark.parametrize("name", CASES)
+# What these cases need is not there yet. Strict: a case that begins to pass has to leave the table.
+NOT_YET = {
+    "feeds.feed_strings": "a fed str comes back as bytes",
+    "feeds.feed_a_sparse_tensor": "tf.sparse_tensor_to_dense",
+    "run_errors.string_that_is_no_number": "tf.string_to_number",
+    "run_errors.sparse_to_dense_out_of_bounds": "tf.sparse_to_dense",
+    "run_errors.python_function_of_the_wrong_type": "tf.py_func",
+    "run_errors.python_function_that_raises": "tf.py_func",
+}
+
+
+def expected_to_pass_unless_listed(names):
+    for name in names:
+        marks = [pytest.mark.xfail(reason=NOT_YET[name], strict=True)] if name in NOT_YET else []
+        yield pytest.param(name, marks=marks)
+
+
+@pytest.mark.parametrize("name", expected_to_pass_unless_listed(CASES))
 def test_outcome_is_that_of_tensorflow(name):
     expected, found = RECORDED[name], outcome(CASES[name], tf)
     if "result" in expected:

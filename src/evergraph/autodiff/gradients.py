@@ -95,6 +95,7 @@ def gradients(
         with _no_garbage_collection(), graph.built_by(user_frames()):
             walk = kind(graph, ys, xs, [t.op for t in stops], colocate_gradients_with_ops, gate_gradients, method)
             walk.run(ys, starts)
+    walk.finish()
     return [walk.result(x, unconnected) for x in xs]
 
 

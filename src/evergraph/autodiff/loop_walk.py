@@ -62,7 +62,10 @@ class LoopWalk(Walk):
             else:
                 self._differentiate(op, stack, original)
             self._make_ready(op, ready)
-        loops.finish()
+
+    def finish(self) -> None:
+        if self.loops is not None:
+            self.loops.finish()
 
     def _differentiate(self, op: Operation, stack: str, original: Operation | None) -> None:
         assert self.loops is not None

@@ -93,6 +93,9 @@ class Walk:
                     if uses == 1:
                         ready.append(producer)
 
+    def finish(self) -> None:
+        """What is left to do outside of the name scope of the walk."""
+
     def result(self, x: Any, unconnected: UnconnectedGradients) -> Any:
         received = self.received.get(x.op)
         grad = received[x.value_index] if received is not None else None

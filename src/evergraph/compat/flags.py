@@ -307,6 +307,10 @@ class FlagValues:
 FLAGS = FlagValues()
 
 
+def _chosen(flag_values: FlagValues | None) -> FlagValues:
+    return FLAGS if flag_values is None else flag_values
+
+
 def asks_for_help(argv: Sequence[str]) -> bool:
     """Whether the command line has one of the flags that only show help, and no flag of the program has its name."""
     before = list(argv[1 : list(argv).index("--")] if "--" in argv else argv[1:])
@@ -421,7 +425,7 @@ def _definition(kind: str, make: Callable[..., tuple[Parser, dict[str, Any]]], d
             ("name", "default", "help") if make is not _enum else ("name", "default", "enum_values", "help"), args
         ):
             kwargs[key] = value
-        values = kwargs.pop("flag_values", None) or FLAGS
+        values = _chosen(kwargs.pop("flag_values", None))
         name, default, help = kwargs.pop("name"), kwargs.pop("default"), kwargs.pop("help", "")
         short_name, override = kwargs.pop("short_name", None), kwargs.pop("allow_override", False)
         for unused in ("module_name", "required", "allow_overwrite", "allow_hide_cpp", "allow_using_method_names"):
@@ -474,7 +478,7 @@ def DEFINE_enum_class(
     name: str, default: Any, enum_class: type[enum.Enum], help: str, flag_values: Any = None, **kwargs: Any
 ) -> None:
     """Define a flag whose value is a member of an `enum.Enum`, given by its name."""
-    (flag_values or FLAGS)._define(Flag(_enum_member(enum_class), name, default, help))
+    _chosen(flag_values)._define(Flag(_enum_member(enum_class), name, default, help))
 
 
 def DEFINE_multi_enum(
@@ -487,12 +491,12 @@ def DEFINE_multi_enum(
     **kwargs: Any,
 ) -> None:
     """Define a flag that is one of some words and may be given often."""
-    (flag_values or FLAGS)._define(Flag(_one_of(enum_values, case_sensitive), name, default, help, multiple=True))
+    _chosen(flag_values)._define(Flag(_one_of(enum_values, case_sensitive), name, default, help, multiple=True))
 
 
 def DEFINE_alias(name: str, original_name: str, flag_values: Any = None, module_name: str | None = None) -> None:
     """Give a flag a second name."""
-    values = flag_values or FLAGS
+    values = _chosen(flag_values)
     values._table()[name] = values._table()[original_name]
 
 
@@ -503,7 +507,7 @@ def register_validator(
     flag_name: str, checker: Callable[[Any], Any], message: str = "Flag validation failed", flag_values: Any = None
 ) -> None:
     """Refuse values of a flag for which `checker(value)` is false."""
-    (flag_values or FLAGS)[flag_name].validators.append((checker, message))
+    _chosen(flag_values)[flag_name].validators.append((checker, message))
 
 
 def validator(flag_name: str, message: str = "Flag validation failed", flag_values: Any = None) -> Callable[[Any], Any]:
@@ -523,7 +527,7 @@ def register_multi_flags_validator(
     flag_values: Any = None,
 ) -> None:
     """Refuse values of several flags for which `multi_flags_checker({name: value})` is false."""
-    values = flag_values or FLAGS
+    values = _chosen(flag_values)
 
     def check(_: Any) -> Any:
         return multi_flags_checker({name: values[name].value for name in flag_names})

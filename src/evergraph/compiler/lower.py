@@ -43,8 +43,10 @@ class Program:
         self.dynamic_inputs = tuple(r for r in stage.inputs if r not in self.static_values)
         self.constants = {r: constants[r] for r in _constants_of(stage, constants)}
         self.lifted_registers = tuple(r for r, v in self.constants.items() if getattr(v, "size", 0) > LIFT_LIMIT)
-        self.donated = tuple(k for k in stage.reads if k in stage.donated)
-        self.kept = tuple(k for k in stage.reads if k not in stage.donated)
+        # A variable whose old value no kernel looks at (Assign) is no argument: it need not even have one.
+        looked_at = [k for k in stage.reads if k not in stage.optional_reads]
+        self.donated = tuple(k for k in looked_at if k in stage.donated)
+        self.kept = tuple(k for k in looked_at if k not in stage.donated)
         by_key = dict(zip(stage.reads, stage.read_registers, strict=True))
         self.donated_registers = tuple(by_key[k] for k in self.donated)
         self.kept_registers = tuple(by_key[k] for k in self.kept)
@@ -73,6 +75,7 @@ class Program:
         values.update(zip(self.lifted_registers, lifted, strict=True))
         values.update(zip(self.dynamic_inputs, inputs, strict=True))
         values.update(self.static_values)
+        values.update(dict.fromkeys(self.stage.read_registers))
         values.update(zip(self.donated_registers, donated, strict=True))
         values.update(zip(self.kept_registers, kept, strict=True))
         checks = CheckCollector(jnp, donated)

@@ -21,6 +21,7 @@ from evergraph.compiler.stages import ALWAYS_KNOWN, Kind, Level, levels
 from evergraph.framework import dtypes, errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.framework.shapes import size_of
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import grouped_inputs
 
@@ -62,6 +63,7 @@ class Stage:
     donated: frozenset[str] = frozenset()  # variables whose old value nobody needs afterwards
     outputs: tuple[Register, ...] = ()  # values that later stages or fetches need
     random_ops: tuple[Operation, ...] = ()
+    largest: int = 0  # elements of the largest value whose static shape is known
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
 
 
@@ -252,6 +254,8 @@ class _Assembly:
         ]
         for stage in stages:
             self.number_random_ops(stage)
+            sizes = (size_of(t.static_shape) or 0 for i in stage.instructions for t in i.op.outputs)
+            stage.largest = max(sizes, default=0)
         fetch_registers = tuple(self.fetch_register(t) for t in self.fetch_tensors)
         self.connect(stages, feed_registers, fetch_registers)
         start = {register: key for (key, version), register in self.of_version.items() if version == 0}

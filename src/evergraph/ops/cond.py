@@ -104,7 +104,7 @@ class CondContext(ControlFlowContext):
         self._external_values[outside] = outside
         return outside
 
-    def add_op(self, op: Operation) -> None:
+    def take(self, op: Operation) -> None:
         if op.inputs:
             self.capture_inputs(op)
             self.drop_external_control_inputs(op)

@@ -86,6 +86,10 @@ class ControlFlowContext:
 
     def add_op(self, op: Operation) -> None:
         """Take in an op just made."""
+        self.take(op)
+
+    def take(self, op: Operation) -> None:
+        """Capture the inputs of an op, tie it to the pivot, note its outputs."""
         raise NotImplementedError
 
     def add_inner_op(self, op: Operation) -> None:

@@ -140,12 +140,6 @@ def variable_shape_shape(made: Operation) -> Shape:
     return (None if found is None else len(found),)
 
 
-@partial_rule("VariableShape")
-def variable_shape_value(made: Operation, index: int, depth: int) -> Any:
-    found = handle_shape(made.inputs[0])
-    return None if found is None else list(found)
-
-
 @op("IsVariableInitialized", host=True, blind=("ref",), differentiable=False)
 def is_variable_initialized_op(xp: Any, ref: Any) -> Any:
     """Whether the variable has a value."""

@@ -6,7 +6,8 @@ repeat from run to run:
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
 - a stage that had little to do stays interpreted: dispatching a compiled program costs more (12 us here for a scalar
   op, against about 1.5 us for each small NumPy op);
-- what runs again is compiled;
+- what runs again is compiled, and so is, at its first run, a stage that handles more than `BIG_ELEMENTS` at once: its
+  NumPy kernels would each go through memory on their own, and hold several copies;
 - a stage that keeps changing its signature is compiled for the first `MANY_SIGNATURES`; after that a signature has to
   come back `PATIENCE` times first.
 """
@@ -28,6 +29,7 @@ from evergraph.runtime.state import State, value_of
 
 SMALL_OPS = 12
 SMALL_ELEMENTS = 4_096
+BIG_ELEMENTS = 32 << 20
 MANY_SIGNATURES = 16
 PATIENCE = 8
 
@@ -115,7 +117,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             _interpret(plan, stage, state, registers)
             return
         choice.runs += 1
-        threshold = 1 if len(stage.executables) <= MANY_SIGNATURES else PATIENCE
+        threshold = 0 if _is_big(stage, state, registers) else 1 if len(stage.executables) <= MANY_SIGNATURES else PATIENCE
         if choice.runs <= threshold:
             work = Work()
             _interpret(plan, stage, state, registers, work)
@@ -125,9 +127,6 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         program = choice.program = Program(stage, plan.registers, static_values)
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
-    if stage.optional_reads and not stage.optional_reads <= variables.keys():
-        _interpret(plan, stage, state, registers)
-        return
     with state.lock:
         try:
             donated = [variables[k] for k in program.donated]
@@ -153,6 +152,14 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             state.advance(stage.random_ops, program.blocks)
     for register, value in zip(stage.outputs, outputs, strict=True):
         registers[register] = value
+
+
+def _is_big(stage: Stage, state: State, registers: list[Any]) -> bool:
+    """Whether a single array that the stage reads or makes is too big to go through op by op."""
+    variables = state.variables
+    sizes = [getattr(registers[r], "size", 0) for r in stage.inputs]
+    sizes.extend(variables[k].size for k in stage.reads if k in variables)
+    return max(sizes, default=0) > BIG_ELEMENTS or stage.largest > BIG_ELEMENTS
 
 
 def _explain(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
