@@ -35,9 +35,18 @@ EAGER = (
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
     "train": (
-        "training.optimizer", "training.gradient_descent", "training.momentum", "training.adam", "training.adagrad",
-        "training.rmsprop", "training.adadelta", "training.ftrl", "training.proximal_gradient_descent",
-        "training.global_step", "training.learning_rate_decay", "training.moving_averages",
+        "training.optimizer",
+        "training.gradient_descent",
+        "training.momentum",
+        "training.adam",
+        "training.adagrad",
+        "training.rmsprop",
+        "training.adadelta",
+        "training.ftrl",
+        "training.proximal_gradient_descent",
+        "training.global_step",
+        "training.learning_rate_decay",
+        "training.moving_averages",
     ),
     "app": ("compat.app",),
     "compat": ("compat.types",),
@@ -101,7 +110,9 @@ def _find(path: str, name: str, into: dict[str, Any]) -> Any:
     near = get_close_matches(name, known, 3)
     full = f"tf.{inner}"
     hint = f"; there are {', '.join(near)}" if near else ""
-    raise AttributeError(f"module 'evergraph{'.' + path if path else ''}' has no attribute {name!r}: {full} is not there{hint}")
+    raise AttributeError(
+        f"module 'evergraph{'.' + path if path else ''}' has no attribute {name!r}: {full} is not there{hint}"
+    )
 
 
 def _namespace(path: str) -> Namespace:
@@ -147,4 +158,3 @@ def assemble(package: dict[str, Any]) -> None:
 
 def _missing(name: str) -> Any:
     raise AttributeError(name)
-

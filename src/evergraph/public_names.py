@@ -35,7 +35,6 @@ for _name, _thing in vars(errors).items():
         publish(f"errors.{_name}", _thing)
 
 
-
 @public("executing_eagerly", "executing_eagerly_outside_functions")
 def executing_eagerly() -> bool:
     """False: everything is built into graphs."""

@@ -29,7 +29,11 @@ DEFAULTS = {"name": "d", "n": "d", "steps": 3, "rate": 0.5, "big": True, "kind":
 @pytest.mark.parametrize(
     ("arguments", "left", "changed"),
     [
-        (["--name=foo", "--steps", "7", "--nobig", "pos"], ["pos"], {"name": "foo", "n": "foo", "steps": 7, "big": False}),
+        (
+            ["--name=foo", "--steps", "7", "--nobig", "pos"],
+            ["pos"],
+            {"name": "foo", "n": "foo", "steps": 7, "big": False},
+        ),
         (["--rate=1e-3"], [], {"rate": 0.001}),
         (["-name", "z", "--big=false"], [], {"name": "z", "n": "z", "big": False}),
         (["-n", "z"], [], {"name": "z", "n": "z"}),
@@ -49,7 +53,7 @@ def test_command_lines(values, arguments, left, changed):
     ("arguments", "error", "message"),
     [
         (["--unknown=1"], Unrecognized, "Unknown command line flag 'unknown'"),
-        (["--nosteps"], Unrecognized, "Unknown command line flag 'nosteps'"),
+        (["--nosteps"], Unrecognized, "Unknown command line flag 'nosteps'. Did you mean: steps ?"),
         (["--step=1"], Unrecognized, "Unknown command line flag 'step'. Did you mean: steps ?"),
         (["--steps=abc"], Illegal, "flag --steps=abc: invalid literal for int() with base 10: 'abc'"),
         (["--steps=-1"], Illegal, "flag --steps=-1: -1 is not a non-negative integer"),

@@ -22,7 +22,8 @@ def test_two_sessions_on_one_graph_share_nothing():
 
     with tf.Session(graph=graph) as session:
         with pytest.raises(
-            tf.errors.FailedPreconditionError, match="Attempting to use uninitialized value foo(.|\n)*global_variables_init"
+            tf.errors.FailedPreconditionError,
+            match="Attempting to use uninitialized value foo(.|\n)*global_variables_init",
         ):
             session.run(foo)
         session.run(initialise)

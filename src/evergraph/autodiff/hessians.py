@@ -59,7 +59,7 @@ def _hessian(grad: Any, x: Any) -> Tensor:
     start = [constant(0, dtypes.int32), tensor_array(x.dtype, n)]
     _, rows = while_loop(
         lambda i, _: i < n,
-        lambda i, rows: (i + 1, rows.write(i, gradients(flat[i], x)[0])),  # type: ignore[index]
+        lambda i, rows: (i + 1, rows.write(i, gradients(flat[i], x)[0])),
         start,
     )
     sizes = shape(x)

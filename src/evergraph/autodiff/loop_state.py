@@ -58,14 +58,14 @@ class LoopState:
         self.pending_exits = len(self.forward_exits)
         self._forward_sync: Operation | None = None
         self._grad_sync: Operation | None = None
-        around = outer_grad_state.forward_context if outer_grad_state else forward_context.outer_context
+        around = outer_grad_state.forward_context if outer_grad_state else forward_context.outer_context  # type: ignore[has-type]
         with inside(around):
             count, self.forward_index = forward_context.add_forward_counter(outer_grad_state)
         self.forward_context = forward_context
         if outer_grad_state is not None:
             around._values.add(count)
             history = outer_grad_state.add_forward_accumulator(count)
-            with inside(outer_grad_state.grad_context):
+            with inside(outer_grad_state.grad_context):  # type: ignore[has-type]
                 self._begin_backward(count, history)
         else:
             with inside(around):

@@ -79,7 +79,7 @@ class Finder(MetaPathFinder, Loader):
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] != "tensorflow":
-            return self._check_below_namespace(fullname, path)
+            return self._check_below_namespace(fullname, path)  # type: ignore[func-returns-value]
         try:
             found = module_called(fullname)
         except MissingName as error:

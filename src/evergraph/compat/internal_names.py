@@ -40,7 +40,6 @@ OURS: dict[str, dict[str, str]] = {
         "TestCase": "test.TestCase",
         "main": "test.main",
     },
-    "python.platform.test": {"mock": "test.mock"},
     "python.tf2": {"enabled": _FUNCTIONS + "version_2_is_enabled"},
     "python.util.all_util": {"remove_undocumented": _FUNCTIONS + "remove_undocumented"},
     "python.util.deprecation": {
@@ -65,8 +64,18 @@ OURS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
-# Public subtrees that internal modules mirror under the same names.
-MIRRORS = {"python.keras": "keras", "python.estimator": "estimator"}
+# Internal packages and modules that are a public namespace themselves.
+MIRRORS = {
+    "python.estimator": "estimator",
+    "python.keras": "keras",
+    "python.platform.app": "app",
+    "python.platform.flags": "flags",
+    "python.platform.gfile": "gfile",
+    "python.platform.resource_loader": "resource_loader",
+    "python.platform.sysconfig": "sysconfig",
+    "python.platform.test": "test",
+    "python.platform.tf_logging": "logging",
+}
 
 RAW_OPS = re.compile(r"python\..*\bgen_\w+$")
 

@@ -119,7 +119,9 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Effects:
     return found
 
 
-def fetched_version(tensor: Tensor, found: Effects, writes_before: dict[Operation, int] | None = None) -> tuple[str, int]:
+def fetched_version(
+    tensor: Tensor, found: Effects, writes_before: dict[Operation, int] | None = None
+) -> tuple[str, int]:
     """The (variable, version) that fetching the reference `tensor` gives.
 
     A reference that an update gives out has the value which that update left; the variable's own reference has the

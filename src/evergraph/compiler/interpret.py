@@ -72,8 +72,8 @@ def interpret_one(
         raise located(error, instruction.op, args) from error
     outputs = instruction.outputs
     n = len(outputs)
-    if instruction.declared_shape is not None and args[1].shape != instruction.declared_shape:
-        raise located(wrong_shape(instruction.declared_shape, args[1].shape), instruction.op)
+    if instruction.declared_shape is not None and np.shape(args[1]) != instruction.declared_shape:
+        raise located(wrong_shape(instruction.declared_shape, np.shape(args[1])), instruction.op)
     if n == 1:
         if type(result) is tuple or type(result) is list:
             result = result[0]
@@ -131,5 +131,4 @@ def located(error: Exception, op: Operation, args: list[Any] | None = None) -> E
     text = f"{message}\n\t [[{{{{node {op.name}}}}}]]"
     if place:
         text += f"\n  Op {op.name!r} of type {op.type} was built at {place}"
-    made = kind(None, op, text) if kind is not errors.OpError else errors.OpError(None, op, text, code)
-    return made
+    return kind(None, op, text) if kind is not errors.OpError else errors.OpError(None, op, text, code)

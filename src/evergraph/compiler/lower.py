@@ -97,13 +97,16 @@ class Program:
 
     def _trace_one(self, instruction: Instruction, values: dict[Register, Any], counters: Any, jnp: Any) -> None:
         args = [
-            tuple(values[r] for r in source) if type(source) is tuple else values[source] for source in instruction.inputs
+            tuple(values[r] for r in source) if type(source) is tuple else values[source]
+            for source in instruction.inputs
         ]
         op = instruction.op
         for value, is_static, arg in zip(args, instruction.static, op.opdef.inputs, strict=True):
             if is_static and not _is_known(value):
                 raise errors.InternalError(
-                    None, op, f"operand {arg.name!r} of {op.name!r} ({op.type}) must be known before its stage is compiled"
+                    None,
+                    op,
+                    f"operand {arg.name!r} of {op.name!r} ({op.type}) must be known before its stage is compiled",
                 )
         try:
             if instruction.random >= 0:
@@ -117,8 +120,8 @@ class Program:
                 result = instruction.kernel(jnp, *args, **instruction.attrs)
         except Exception as error:
             raise located(error, op, args) from error
-        if instruction.declared_shape is not None and args[1].shape != instruction.declared_shape:
-            raise located(wrong_shape(instruction.declared_shape, args[1].shape), op)
+        if instruction.declared_shape is not None and np.shape(args[1]) != instruction.declared_shape:
+            raise located(wrong_shape(instruction.declared_shape, np.shape(args[1])), op)
         outputs = instruction.outputs
         if len(outputs) == 1:
             if type(result) is tuple or type(result) is list:

@@ -250,7 +250,8 @@ class _Assembly:
             elif op.type not in VARIABLE_OPS:
                 by_level.setdefault(self.leveled[op], []).append(op)
         stages = [
-            Stage(level.kind, [self.instruction(op) for op in by_level[level]]) for level in sorted(by_level, key=Level.order)
+            Stage(level.kind, [self.instruction(op) for op in by_level[level]])
+            for level in sorted(by_level, key=Level.order)
         ]
         for stage in stages:
             self.number_random_ops(stage)
@@ -327,7 +328,7 @@ class _Assembly:
         return shape if shape is not None and None not in shape else None
 
     def number_random_ops(self, stage: Stage) -> None:
-        random_ops = []
+        random_ops: list[Operation] = []
         for instruction in stage.instructions:
             if instruction.op.opdef.random_blocks is not None:
                 instruction.random = len(random_ops)
@@ -379,7 +380,7 @@ class _Assembly:
             stage.writes = tuple(last)
             stage.write_registers = tuple(last.values())
             later: set[Register] = set().union(*read_by[number + 1 :]) | fetched
-            inside = dict.fromkeys(r for i in stage.instructions for r in i.outputs)
+            inside = dict.fromkeys(r for i in stage.instructions for r in i.outputs)  # type: ignore[assignment]
             stage.outputs = tuple(r for r in inside if r in later)
             self.free_early(stage, later | set(stage.write_registers))
 

@@ -18,7 +18,9 @@ def plan_text(plan: Plan) -> str:
     """`plan`, one line an op."""
     lines = []
     for number, stage in enumerate(plan.stages):
-        notes = [f"{word} {', '.join(names)}" for word, names in (("reads", stage.reads), ("writes", stage.writes)) if names]
+        notes = [
+            f"{word} {', '.join(names)}" for word, names in (("reads", stage.reads), ("writes", stage.writes)) if names
+        ]
         lines.append(", ".join([f"stage {number} on {stage.kind}", *notes]))
         lines.extend("  " + _line(plan, instruction) for instruction in stage.instructions)
     fetched = []

@@ -207,7 +207,9 @@ class _Codec:
             if attr.minimum is not None:
                 entry.has_minimum, entry.minimum = True, attr.minimum
             if attr.allowed is not None:
-                entry.allowed_values.CopyFrom(attr_to_proto(sorted(attr.allowed, key=_order), f"list({_bare(attr.type)})"))
+                entry.allowed_values.CopyFrom(
+                    attr_to_proto(sorted(attr.allowed, key=_order), f"list({_bare(attr.type)})")
+                )
             if attr.has_default:
                 default = attr.default
                 if _bare(attr.type) == "tensor":
@@ -481,7 +483,8 @@ class _Import:
         if self.scope and "_class" in attrs:
             prefix = self.scope.encode()
             attrs["_class"] = [
-                b"loc:@" + prefix + c[5:] if isinstance(c, bytes) and c.startswith(b"loc:@") else c for c in attrs["_class"]
+                b"loc:@" + prefix + c[5:] if isinstance(c, bytes) and c.startswith(b"loc:@") else c
+                for c in attrs["_class"]
             ]
         return attrs
 
@@ -511,7 +514,7 @@ class _Import:
         return found
 
 
-class _no_scopes:  # noqa: N801 - used as a `with` block
+class _no_scopes:
     """Imported ops are complete as they are: no device, colocation or attribute scope of the importing code applies."""
 
     def __init__(self, graph: Graph) -> None:

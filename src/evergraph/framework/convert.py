@@ -66,7 +66,9 @@ def convert_to_tensor(
     return converted(value, dtype, name, False, dtype_hint if preferred_dtype is None else preferred_dtype)
 
 
-def converted(value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False, preferred: Any = None) -> Any:
+def converted(
+    value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False, preferred: Any = None
+) -> Any:
     if type(value) is Tensor:
         if dtype is not None:
             wanted = dtypes.as_dtype(dtype)
@@ -99,7 +101,9 @@ def converted(value: Any, dtype: Any = None, name: str | None = None, as_ref: bo
         if not isinstance(result, Tensor):
             if hasattr(result, "dense_shape") or hasattr(result, "values"):
                 return result
-            raise RuntimeError(f"Conversion function {convert!r} for type {type(value)} returned non-Tensor: {result!r}")
+            raise RuntimeError(
+                f"Conversion function {convert!r} for type {type(value)} returned non-Tensor: {result!r}"
+            )
         if dtype is not None and not dtype.is_compatible_with(result.dtype):
             raise RuntimeError(
                 f"Conversion function {convert!r} for type {type(value)} returned incompatible dtype: requested = "

@@ -180,8 +180,19 @@ for _t in ALL:
         _LOOKUP[_d.name] = _LOOKUP[_d.as_datatype_enum] = _d
     if _t._kind not in "SRV":
         _LOOKUP[_t.as_numpy_dtype] = _LOOKUP[_t.np] = _t
-_LOOKUP.update({"float": float32, "float_ref": float32._ref, "half": float16, "half_ref": float16._ref, "double": float64, "double_ref": float64._ref})
-_LOOKUP.update({float: float32, np.object_: string, object: string, np.dtype(object): string, str: string, bytes: string})
+_LOOKUP.update(
+    {
+        "float": float32,
+        "float_ref": float32._ref,
+        "half": float16,
+        "half_ref": float16._ref,
+        "double": float64,
+        "double_ref": float64._ref,
+    }
+)
+_LOOKUP.update(
+    {float: float32, np.object_: string, object: string, np.dtype(object): string, str: string, bytes: string}
+)
 _LOOKUP.update({np.str_: string, np.bytes_: string})
 
 

@@ -200,7 +200,9 @@ class Graph:
         """
         opdef = opdefs.lookup(op_type)
         if opdef is None:
-            raise ValueError(f"Op type not registered {op_type!r}: neither TF 1.15 nor Evergraph has an op of that name.")
+            raise ValueError(
+                f"Op type not registered {op_type!r}: neither TF 1.15 nor Evergraph has an op of that name."
+            )
         plain = {}
         for key, value in (attrs or {}).items():
             plain[key] = codec().attr_from_proto(value) if hasattr(value, "WhichOneof") else value
@@ -228,7 +230,9 @@ class Graph:
             )
         for t in inputs:
             if t.op.graph is not self:
-                raise ValueError(f"{t.op.name}:{t.value_index} must be from the same graph as the new op: tensor {t!s} is of another graph.")
+                raise ValueError(
+                    f"{t.op.name}:{t.value_index} must be from the same graph as the new op: tensor {t!s} is of another graph."
+                )
         if name is None:
             name = self.unique_name(opdef.name)
         elif name and name[-1] == "/":

@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _ready = False
 
 
-class _Stream(logging.StreamHandler):  # type: ignore[type-arg]
+class _Stream(logging.StreamHandler):
     """Writes to what `sys.stderr` is at the time, so that redirecting it works."""
 
     def __init__(self) -> None:

@@ -91,7 +91,7 @@ def _rebuilt(structure: Any, values: list[Any]) -> Any:
         return SparseTensor(*values)
     if is_namedtuple(structure) or _is_attrs(structure):
         return kind(*values)
-    return kind(values)  # type: ignore[call-arg]
+    return kind(values)
 
 
 @public("nest.flatten", "contrib.framework.nest.flatten")

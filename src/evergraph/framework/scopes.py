@@ -54,11 +54,17 @@ class GraphKeys:
     WHILE_CONTEXT = "while_context"
     VARIABLES = "variables"
     _SUMMARY_COLLECTION = "_SUMMARY_V2"
-    _VARIABLE_COLLECTIONS = ["variables", "local_variables", "metric_variables", "model_variables", "trainable_variables"]
+    _VARIABLE_COLLECTIONS = [
+        "variables",
+        "local_variables",
+        "metric_variables",
+        "model_variables",
+        "trainable_variables",
+    ]
 
 
 @public("name_scope", "keras.backend.name_scope")
-class name_scope:  # noqa: N801 - TF's name
+class name_scope:
     """A scope for op names; `with name_scope(name, default_name, values) as scope` gives its full name with a "/".
 
     Args:
@@ -73,7 +79,9 @@ class name_scope:  # noqa: N801 - TF's name
         self._values = values
         self._given = name
         if not (default_name is None or isinstance(default_name, str)):
-            raise TypeError(f"`default_name` type ({type(default_name)}) is not a string type. You likely meant to pass this into the `values` kwarg.")
+            raise TypeError(
+                f"`default_name` type ({type(default_name)}) is not a string type. You likely meant to pass this into the `values` kwarg."
+            )
 
     @property
     def name(self) -> str | None:

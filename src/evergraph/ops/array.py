@@ -36,7 +36,7 @@ from evergraph.ops.rearrange import (
     space_to_depth,
     transpose,
 )
-from evergraph.ops.repeating import meshgrid, repeat, tile
+from evergraph.ops.repeating import meshgrid, repeat, tile  # type: ignore[attr-defined]
 from evergraph.ops.selecting import (
     boolean_mask,
     dynamic_partition,

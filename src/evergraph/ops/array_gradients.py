@@ -115,7 +115,7 @@ def _stitch_grad(made: Any, grad: Any) -> list[Any]:
     n = len(made.inputs) // 2
     indices = [t if t.dtype is dtypes.int32 else cast(t, dtypes.int32) for t in made.inputs[:n]]
     if isinstance(grad, IndexedSlices):
-        rows = shape(made.outputs[0])[0]  # type: ignore[index]
+        rows = shape(made.outputs[0])[0]
         grad = raw_op("UnsortedSegmentSum")(grad.values, grad.indices, rows)
     return [None] * n + [gather(grad, i) for i in indices]
 

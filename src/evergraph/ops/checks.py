@@ -156,7 +156,7 @@ def _binary(kind: str) -> Callable[..., Any]:
             with name_scope(name, own_name, [x, y, data]):
                 if x is y:
                     return no_op()
-        return _compared(sign, own_name, compare, static, x, y, data, summarize, message, name)
+        return _compared(sign, own_name, compare, static, x, y, data, summarize, message, name)  # type: ignore[arg-type]
 
     check.__name__ = check.__qualname__ = own_name
     check.__doc__ = f"""An op that fails unless `x {sign} y` holds for all elements.

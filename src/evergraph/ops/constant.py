@@ -100,7 +100,7 @@ def _from_numpy(value: Any, kind: DType | None) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind in "SUO":
         if kind not in (None, dtypes.string):
-            raise TypeError(f"Expected {kind.name}, got an array of strings or objects instead.")  # type: ignore[union-attr]
+            raise TypeError(f"Expected {kind.name}, got an array of strings or objects instead.")
         return _text_array(array)
     if kind is dtypes.string:
         raise TypeError(f"Expected string, got {value!r} of type '{array.dtype}' instead.")

@@ -111,7 +111,7 @@ class ControlFlowContext:
         controls = op.control_inputs
         if loop is None or not controls:
             return controls, []
-        inside, outside = [], []
+        inside, outside = [], []  # type: ignore[var-annotated]
         for control in controls:
             context = output_context(control)
             (inside if context is not None and context.while_context() is loop else outside).append(control)

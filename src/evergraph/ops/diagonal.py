@@ -221,8 +221,8 @@ def matrix_diag_part_v2_shape(input: Any, k: Any, padding_value: Any) -> Any:
     ends = static_values.whole(k)
     if input is None or ends is None:
         return None
-    low, high = _band(ends, *input[-2:], ShapeError)
-    longest = None if None in input[-2:] else _longest(*input[-2:], (low, high))
+    low, high = _band(ends, *input[-2:], ShapeError)  # type: ignore[call-arg]
+    longest = None if None in input[-2:] else _longest(*input[-2:], (low, high))  # type: ignore[call-arg]
     return (*input[:-2], *((high - low + 1,) if low < high else ()), longest)
 
 
@@ -248,7 +248,7 @@ def matrix_set_diag_v2_shape(input: Any, diagonal: Any, k: Any) -> Any:
     ends = static_values.whole(k)
     if ends is None or diagonal is None:
         return input
-    low, high = _band(ends, *(input[-2:] if input is not None else (None, None)), ShapeError)
+    low, high = _band(ends, *(input[-2:] if input is not None else (None, None)), ShapeError)  # type: ignore[call-arg]
     if input is not None:
         with_rank(diagonal, len(input) - (low == high))
     return merge(input, (*diagonal[: -1 if low == high else -2], None, None))

@@ -66,7 +66,7 @@ def _checked_at_run_time(
     values_shape: Any,
     name: str,
 ) -> Any:
-    from evergraph.ops.control_flow import cond
+    from evergraph.ops.cond import cond
 
     is_scalar = math.equal(0, weights_rank, name="is_scalar")
     data = (
@@ -133,7 +133,7 @@ def remove_squeezable_dimensions(
             elif difference == expected_rank_diff - 1:
                 labels = squeeze(labels, [-1])
             return labels, predictions
-        from evergraph.ops.control_flow import cond
+        from evergraph.ops.cond import cond
 
         runtime_difference = rank(predictions) - rank(labels)
         if own is None or own[-1] in (1, None):
@@ -166,7 +166,7 @@ def remove_squeezable_weights(
         return labels, predictions, weights
     difference = rank(weights) - rank(labels)
     if own is None or len(own) > 0 and own[-1] in (1, None):
-        from evergraph.ops.control_flow import cond
+        from evergraph.ops.cond import cond
 
         whole = weights
         weights = cond(math.equal(1, difference), lambda: squeeze(whole, [-1]), lambda: whole)

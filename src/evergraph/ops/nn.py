@@ -110,7 +110,7 @@ def _count_of_nonzero(x: Tensor, dtype: Any) -> Tensor:
 @public("math.zero_fraction", "nn.zero_fraction")
 def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     """The fraction of zeros in `value`, a float32 scalar; NaN if it is empty."""
-    from evergraph.ops.control_flow import cond
+    from evergraph.ops.cond import cond
 
     with name_scope(name, "zero_fraction", [value]):
         value = convert_to_tensor(value, name="value")

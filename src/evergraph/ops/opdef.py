@@ -316,7 +316,7 @@ def output_tuple(opdef: OpDef) -> Any:
     if found is None:
         from collections import namedtuple
 
-        found = _TUPLES[opdef.name] = namedtuple(opdef.name, [arg.name for arg in opdef.outputs], rename=True)  # type: ignore[misc]
+        found = _TUPLES[opdef.name] = namedtuple(opdef.name, [arg.name for arg in opdef.outputs], rename=True)
     return found
 
 
@@ -514,7 +514,7 @@ def _convert_list(opdef: OpDef, arg: Arg, value: Any, attrs: dict[str, Any]) -> 
                     found.append("<NOT CONVERTIBLE TO TENSOR>")
             raise TypeError(
                 f"Tensors in list passed to '{arg.name}' of '{opdef.name}' Op have types [{', '.join(found)}] that "
-                + (f"do not match expected type {wanted.name}." if arg.type else "don't all match.")
+                + (f"do not match expected type {wanted.name}." if arg.type else "don't all match.")  # type: ignore[union-attr]
             ) from None
     if arg.number_attr:
         minimum = opdef.attr_map[arg.number_attr].minimum or 0

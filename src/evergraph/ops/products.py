@@ -359,7 +359,7 @@ def _as_matrix(x: Tensor, axes: Any, free_axes_first: bool) -> tuple[Tensor, Any
         axes = [i if i >= 0 else i + len(shape) for i in axes]
         free = [i for i in range(len(shape)) if i not in axes]
         sizes = [shape[i] for i in free]
-        new_shape = [int(np.prod([shape[i] for i in group])) for group in (free, axes)]
+        new_shape = [int(np.prod([shape[i] for i in group])) for group in (free, axes)]  # type: ignore[arg-type]
         if not free_axes_first:
             new_shape.reverse()
         perm = free + list(axes) if free_axes_first else list(axes) + free
@@ -384,6 +384,6 @@ def _as_matrix(x: Tensor, axes: Any, free_axes_first: bool) -> tuple[Tensor, Any
     rows = reductions.reduce_prod(free_sizes)
     columns = reductions.reduce_prod(contracted_sizes)
     order: Sequence[Any] = (free_axes, axes) if free_axes_first else (axes, free_axes)
-    perm = array.concat(list(order), 0)
+    perm = array.concat(list(order), 0)  # type: ignore[assignment]
     new_size = array.stack([rows, columns] if free_axes_first else [columns, rows])
     return array.reshape(array.transpose(x, perm), new_size), free_sizes, static

@@ -17,7 +17,7 @@ from evergraph.ops.shaping import reshape, shape_internal
 def _rows(xp: Any, sorted_inputs: Any, values: Any, side: str, out_type: Any) -> Any:
     if xp is np:
         pairs = zip(sorted_inputs, values, strict=True)
-        return np.array([np.searchsorted(row, v, side) for row, v in pairs], out_type.np).reshape(values.shape)
+        return np.array([np.searchsorted(row, v, side) for row, v in pairs], out_type.np).reshape(values.shape)  # type: ignore[call-overload]
     import jax
 
     return jax.vmap(lambda row, v: xp.searchsorted(row, v, side=side))(sorted_inputs, values).astype(out_type.np)
@@ -63,8 +63,8 @@ def searchsorted(
     >>> sess.run(tf.searchsorted([1, 3, 5], [3, 4]))
     array([1, 2], dtype=int32)
     """
-    n: Any = shape_internal(sorted_sequence)[-1]  # type: ignore[index]
-    m: Any = shape_internal(values)[-1]  # type: ignore[index]
+    n: Any = shape_internal(sorted_sequence)[-1]
+    m: Any = shape_internal(values)[-1]
     rows = reshape(sorted_sequence, [-1, n])
     wanted = reshape(values, [-1, m])
     if side not in ("left", "right"):

@@ -360,7 +360,7 @@ def strided_slice_grad_shape(shape: Any, begin: Any, end: Any, strides: Any, dy:
 @strided_slice_grad_op.gradient
 def strided_slice_grad_grad(made: Any, grad: Tensor) -> list[Any]:
     _, begin, end, strides, _ = made.inputs
-    return [None, None, None, None, strided_slice(grad, begin, end, strides, **_masks_of(made))]
+    return [None, None, None, None, strided_slice(grad, begin, end, strides, **_masks_of(made))]  # type: ignore[arg-type]
 
 
 # Assigning to a part of a variable
@@ -537,10 +537,10 @@ def sliced(tensor: Any, spec: Any, var: Any = None) -> Tensor:
                 vectors = [v if v.dtype is dtypes.int64 else raw_op("Cast")(v, dtypes.int64) for v in vectors]
         else:
             vectors = [constant([], dtypes.int32)] * 3
-        return strided_slice(tensor, *vectors, var=var, name=scope, **masks)
+        return strided_slice(tensor, *vectors, var=var, name=scope, **masks)  # type: ignore[arg-type, misc]
 
 
 publish("newaxis", None)
-Tensor.__getitem__ = sliced  # type: ignore[attr-defined]
+Tensor.__getitem__ = sliced  # type: ignore[method-assign]
 
 __all__ = ["slice", "sliced", "strided_slice"]

@@ -269,9 +269,9 @@ for _rank in (1, 2):
 def _shifts(x: Tensor, axes: Any) -> tuple[Any, Any]:
     sizes = x.shape.as_list()
     if axes is None:
-        return [int(n // 2) for n in sizes], tuple(range(len(sizes)))
+        return [int(n // 2) for n in sizes], tuple(range(len(sizes)))  # type: ignore[operator]
     if isinstance(axes, int):
-        return int(sizes[axes] // 2), axes
+        return int(sizes[axes] // 2), axes  # type: ignore[operator]
     return [int(sizes[axis] // 2) for axis in axes], axes
 
 

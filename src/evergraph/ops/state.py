@@ -21,7 +21,7 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Shape, ShapeError, bracket_text, merge, with_rank, with_rank_at_least
 from evergraph.framework.tensor import Tensor
-from evergraph.ops.opdef import Op, kernel_error, op, partial_rule, raw_op, require
+from evergraph.ops.opdef import Op, kernel_error, op, raw_op, require
 from evergraph.ops.scatter import SCATTERS, nd_index, require_rows
 
 # Making variables. What these ops give is a reference or a handle: the executor never calls their kernels.

@@ -468,7 +468,7 @@ class TensorArray:
         element = self.element_shape
         value = gather_op(self._handle, indices, self._flow, dtype=self._dtype, name=name, element_shape=element)
         if element.ndims is not None:
-            value.set_shape([None, *element.dims])
+            value.set_shape([None, *element.dims])  # type: ignore[misc]
         return value
 
     def concat(self, name: str | None = None) -> Tensor:
@@ -476,7 +476,7 @@ class TensorArray:
         element = self.element_shape
         value, _ = concat_op(self._handle, self._flow, dtype=self._dtype, name=name, element_shape_except0=element[1:])
         if element.ndims is not None:
-            value.set_shape([None, *element.dims[1:]])
+            value.set_shape([None, *element.dims[1:]])  # type: ignore[index]
         return value
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:

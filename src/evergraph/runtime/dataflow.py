@@ -143,7 +143,7 @@ class Dataflow:
     def _execute(self, op: Operation, frame: Frame, iteration: int) -> None:
         tokens = frame.tokens.pop((iteration, op), {})
         if frame.constants or frame.parent is not None or op.type in MERGES:
-            frame.tokens[iteration, op] = {"ran": True}  # type: ignore[dict-item]
+            frame.tokens[iteration, op] = {"ran": True}
         seen = 0
         dead = False
         for slot, token in tokens.items():
@@ -310,4 +310,3 @@ class Dataflow:
                 self._deliver(frame, iteration, reader, slot, (DEAD if all_dead else None, seen))
             else:
                 self._deliver(frame, iteration, reader, slot, (outputs[index], seen))
-

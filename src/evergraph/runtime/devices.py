@@ -58,7 +58,9 @@ def gpu_count() -> int:
         platforms = os.environ.get("JAX_PLATFORMS", "")
         if platforms and not set(platforms.split(",")) & {"cuda", "rocm", "gpu"}:
             return 0
-        if not any(importlib.util.find_spec(n) for n in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")):
+        if not any(
+            importlib.util.find_spec(n) for n in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")
+        ):
             return 0
     import jax
 

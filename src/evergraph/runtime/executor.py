@@ -73,9 +73,7 @@ def execute(plan: Plan, state: State, fed: list[Any], timings: list[Any] | None 
             _interpret(plan, stage, state, registers)
         else:
             _run_device_stage(plan, stage, state, registers)
-    return [
-        np.array(registers[r]) if r in plan.feed_registers else fetched(registers[r]) for r in plan.fetch_registers
-    ]
+    return [np.array(registers[r]) if r in plan.feed_registers else fetched(registers[r]) for r in plan.fetch_registers]
 
 
 def fetched(value: Any) -> Any:
@@ -117,7 +115,9 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             _interpret(plan, stage, state, registers)
             return
         choice.runs += 1
-        threshold = 0 if _is_big(stage, state, registers) else 1 if len(stage.executables) <= MANY_SIGNATURES else PATIENCE
+        threshold = (
+            0 if _is_big(stage, state, registers) else 1 if len(stage.executables) <= MANY_SIGNATURES else PATIENCE
+        )
         if choice.runs <= threshold:
             work = Work()
             _interpret(plan, stage, state, registers, work)

@@ -76,7 +76,9 @@ class Fetches:
         self.single = isinstance(fetches, Tensor) or len(self.tensors) == 1 and self.rebuild is _FIRST
         for element in self.elements:
             if not graph.is_fetchable(element):
-                raise ValueError(f"Operation {element.op.name if isinstance(element, Tensor) else element.name!r} has been marked as not fetchable.")
+                raise ValueError(
+                    f"Operation {element.op.name if isinstance(element, Tensor) else element.name!r} has been marked as not fetchable."
+                )
 
     def values(self, computed: list[Any]) -> Any:
         """The structure of the fetches, filled with `computed` (one value per distinct tensor)."""
@@ -91,7 +93,9 @@ class Fetches:
             if hasattr(fetch, "_fields"):
                 return lambda got: kind(*[part(got) for part in parts])
             if isinstance(fetch, tuple):
-                return lambda got: kind([part(got) for part in parts]) if kind is not tuple else tuple([p(got) for p in parts])
+                return lambda got: (
+                    kind([part(got) for part in parts]) if kind is not tuple else tuple([p(got) for p in parts])
+                )
             return lambda got: [part(got) for part in parts]
         if isinstance(fetch, Mapping):
             keys, parts = list(fetch), [self._take(f) for f in fetch.values()]
@@ -105,7 +109,7 @@ class Fetches:
 
     def _leaf(self, fetch: Any) -> Rebuild:
         for kind, fetch_function, *_ in [*_conversions, *_BUILT_IN]:
-            if isinstance(fetch, kind) and fetch_function is not None:
+            if isinstance(fetch, kind) and fetch_function is not None:  # type: ignore[arg-type]
                 parts, make = fetch_function(fetch)
                 return self._several(fetch, parts, make)
         position = self._element(fetch, fetch)
@@ -125,11 +129,13 @@ class Fetches:
         except ValueError as error:
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({error})") from None
         except KeyError as error:
-            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({error.args[0]!r})") from None
+            raise ValueError(
+                f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({error.args[0]!r})"
+            ) from None
         return self.elements.setdefault(element, len(self.elements))
 
 
-def _FIRST(got: list[Any]) -> Any:  # noqa: N802 - compared by identity, as a constant
+def _FIRST(got: list[Any]) -> Any:
     return got[0]
 
 
@@ -137,7 +143,7 @@ def _filled_mapping(like: Mapping[Any, Any], keys: list[Any], values: list[Any])
     if type(like) is dict:
         return dict(zip(keys, values, strict=True))
     if hasattr(like, "default_factory"):
-        return type(like)(like.default_factory, zip(keys, values, strict=True))
+        return type(like)(like.default_factory, zip(keys, values, strict=True))  # type: ignore[call-arg]
     try:
         return type(like)(zip(keys, values, strict=True))  # type: ignore[call-arg]
     except TypeError:

@@ -50,7 +50,9 @@ class PartialRun:
                 self._instruction_of[instruction.op] = (stage, instruction)
                 for register in instruction.outputs:
                     self._maker[register] = (stage, instruction)
-        self._variables = {r: k for stage in self._plan.stages for k, r in zip(stage.reads, stage.read_registers, strict=True)}
+        self._variables = {
+            r: k for stage in self._plan.stages for k, r in zip(stage.reads, stage.read_registers, strict=True)
+        }
 
     def step(self, fetches: Any, feed_dict: Any) -> Any:
         graph = self._session.graph
@@ -58,7 +60,9 @@ class PartialRun:
             for part, value in feed_parts(key, whole) or [(key, whole)]:
                 t = feed_tensor(graph, part)
                 if t not in self._feeds:
-                    raise errors.InvalidArgumentError(None, t.op, f"The feed {t.name} was not specified in partial_run_setup.")
+                    raise errors.InvalidArgumentError(
+                        None, t.op, f"The feed {t.name} was not specified in partial_run_setup."
+                    )
                 if t in self._fed:
                     raise errors.InvalidArgumentError(None, t.op, f"The feed {t.name} has already been fed.")
                 self._registers[self._register_of[t]] = feed_array(t, value)
@@ -71,7 +75,9 @@ class PartialRun:
                 raise errors.InvalidArgumentError(
                     None,
                     None,
-                    f"The fetch {name} has already been fetched." if known else f"The fetch {name} was not specified in partial_run_setup.",
+                    f"The fetch {name} has already been fetched."
+                    if known
+                    else f"The fetch {name} was not specified in partial_run_setup.",
                 )
         for element in taken.elements:
             self._compute(element)

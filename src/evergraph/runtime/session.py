@@ -45,7 +45,10 @@ class BaseSession:
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         if target is not None and not isinstance(target, str | bytes):
             raise TypeError(f"target must be a string, but got {type(target)}")
-        if config is not None and getattr(getattr(config, "DESCRIPTOR", None), "full_name", "") != "tensorflow.ConfigProto":
+        if (
+            config is not None
+            and getattr(getattr(config, "DESCRIPTOR", None), "full_name", "") != "tensorflow.ConfigProto"
+        ):
             raise TypeError(f"config must be a tf.ConfigProto, but got {type(config)}")
         target_text = (target or b"").decode() if isinstance(target, bytes) else target or ""
         if target_text not in ("", "local"):
@@ -116,6 +119,7 @@ class BaseSession:
             TypeError, ValueError: if a fetch or feed is not of this graph, or a fed value does not fit.
             tf.errors.OpError: if an op fails; every variable is then as it was before the stage of that op.
         """
+        key: Any
         if feed_dict:
             try:
                 key = (fetch_key(fetches), *feed_dict)
@@ -203,7 +207,9 @@ class BaseSession:
             if self._closed:
                 raise errors.CancelledError(None, None, "Session has been closed.")
             if len(args) != len(feeds):
-                raise ValueError(f"this callable takes {len(feeds)} positional argument(s), one per fed tensor; got {len(args)}")
+                raise ValueError(
+                    f"this callable takes {len(feeds)} positional argument(s), one per fed tensor; got {len(args)}"
+                )
             if edits != self._graph._edits:
                 plan, edits = self._plan(list(taken.elements), feeds), self._graph._edits
             fed = [feed_array(t, v) for t, v in zip(feeds, args, strict=True)]

@@ -19,7 +19,9 @@ def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run
     """Execute `plan`; fill `run_metadata` with what was measured."""
     for message, kind in ((options, "RunOptions"), (run_metadata, "RunMetadata")):
         if message is not None and getattr(getattr(message, "DESCRIPTOR", None), "name", "") != kind:
-            raise TypeError(f"{'options' if kind == 'RunOptions' else 'run_metadata'} must be a tf.{kind}, not {type(message)}")
+            raise TypeError(
+                f"{'options' if kind == 'RunOptions' else 'run_metadata'} must be a tf.{kind}, not {type(message)}"
+            )
     level = 0 if options is None else options.trace_level
     if run_metadata is None or level == NO_TRACE:
         computed = execute(plan, session._state, fed)
