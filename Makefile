@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	@$(BIN)/evergraph run examples/digits.py
 
 test: check
-	@$(BIN)/python -m pytest -q --no-header --doctest-modules src
+	@$(BIN)/python -m pytest -q --no-header -o python_files= --doctest-modules src
 	@$(BIN)/python -m pytest -n $(WORKERS) --no-header tests
 
 check: $(INSTALLED)

@@ -1,5 +1,6 @@
 """What the examples in docstrings may use: `tf`, and `sess`, a session on a fresh default graph."""
 
+import numpy as np
 import pytest
 
 
@@ -12,6 +13,7 @@ def doctest_names(request):
     import evergraph as tf
 
     names = request.getfixturevalue("doctest_namespace")
-    with tf.Graph().as_default(), tf.Session() as sess:
+    # Numbers without their NumPy type, `1.0` rather than `np.float32(1.0)`, so that the examples stay easy to read.
+    with np.printoptions(legacy="1.25"), tf.Graph().as_default(), tf.Session() as sess:
         names.update(tf=tf, sess=sess)
         yield

@@ -1,6 +1,7 @@
 """`evergraph run`: unmodified programs, their arguments and exit codes, and what is said when something is missing."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -95,6 +96,53 @@ def test_a_missing_name_is_named_with_the_programs_line(program):
     assert "line 3" in done.stderr
     assert "tensorflow.estimator" in done.stderr
     assert "site-packages/evergraph" not in done.stderr and "src/evergraph" not in done.stderr
+
+
+def test_all_that_is_missing_is_listed_at_once(program):
+    done = evergraph("run", program("""
+        import tensorflow as tf
+        from tensorflow.python.ops import array_ops
+        def later():
+            tf.estimator.Estimator()
+            return tf.nn.relu(array_ops.no_such_function())
+        tf.estimator.RunConfig
+        tf.contrib.tpu.CrossShardOptimizer
+    """))  # fmt: skip
+    assert done.returncode == 1
+    listed = done.stderr.splitlines()[-5:]
+    assert "Not there:" in listed[0]
+    assert [line.strip() for line in listed[1:]] == [
+        "line 5: tf.estimator.Estimator",
+        "line 6: tf.python.ops.array_ops.no_such_function",
+        "line 7: tf.estimator.RunConfig",
+        "line 8: tf.contrib.tpu.CrossShardOptimizer",
+    ]
+
+
+def test_our_frames_are_shown_when_asked_for(program):
+    path = program("import tensorflow as tf\ntf.matmul(tf.zeros([2, 3]), tf.zeros([2, 3]))")
+    done = evergraph("run", path, env={**os.environ, "EVERGRAPH_FULL_TRACEBACK": "1"})
+    assert "opdef.py" in done.stderr
+
+
+def test_the_program_is_main_for_its_threads_and_exit_handlers(program):
+    done = evergraph("run", program("""
+        import atexit, sys, threading, time
+        value = 5
+        atexit.register(lambda: print("end", sys.modules["__main__"].value))
+        threading.Thread(target=lambda: (time.sleep(0.05), print(value))).start()
+    """))  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "5\nend 5\n"), done.stderr
+
+
+def test_an_error_behind_an_error_keeps_the_programs_frames(program):
+    done = evergraph("run", program("""
+        try:
+            {}["a"]
+        except KeyError as error:
+            raise ValueError("outer") from error
+    """))  # fmt: skip
+    assert "KeyError: 'a'" in done.stderr and "direct cause" in done.stderr and "ValueError: outer" in done.stderr
 
 
 def test_python_2_is_recognised(program):

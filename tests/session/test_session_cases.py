@@ -38,7 +38,7 @@ def expected_to_pass_unless_listed(names):
         yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", expected_to_pass_unless_listed(CASES))
+@pytest.mark.parametrize("name", list(expected_to_pass_unless_listed(CASES)))
 def test_outcome_is_that_of_tensorflow(name):
     expected, found = RECORDED[name], outcome(CASES[name], tf)
     if "result" in expected:

@@ -91,6 +91,8 @@ def _rebuilt(structure: Any, values: list[Any]) -> Any:
         return SparseTensor(*values)
     if is_namedtuple(structure) or _is_attrs(structure):
         return kind(*values)
+    if isinstance(structure, range):
+        return values
     return kind(values)
 
 
@@ -290,7 +292,11 @@ def assert_shallow_structure(shallow_tree: Any, input_tree: Any, check_types: bo
         )
     ours, theirs = _items(shallow_tree), _items(input_tree)
     if isinstance(shallow_tree, Mapping) and [k for k, _ in ours] != [k for k, _ in theirs]:
-        raise ValueError(f"The shallow_tree's keys {[k for k, _ in ours]} are not those of the input_tree")
+        only = [k for k, _ in ours if k not in input_tree]
+        raise ValueError(
+            "The shallow_tree's keys are not a subset of the input_tree's keys. The shallow_tree has the following "
+            f"keys that are not in the input_tree: {only}."
+        )
     for (_, x), (_, y) in zip(ours, theirs, strict=True):
         assert_shallow_structure(x, y, check_types)
 

@@ -95,7 +95,7 @@ def map_fn(
         TypeError: if `fn` is not callable, gives another form than `dtype`, or `elems` is a `SparseTensor`.
         ValueError: if `elems` is a scalar.
 
-    >>> sess.run(tf.map_fn(lambda x: x * x, [1, 2, 3]))
+    >>> sess.run(tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])))
     array([1, 4, 9], dtype=int32)
     """
     _check_callable(fn)

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,13 +80,13 @@ class TestCase(unittest.TestCase):
         with cached.graph.as_default(), cached.as_default():
             yield cached
 
-    @contextmanager
     def test_session(
         self, graph: Any = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False
-    ) -> Iterator[Session]:
+    ) -> AbstractContextManager[Session]:
         """`cached_session` without a graph, `session` with one."""
-        with (self.cached_session if graph is None else self.session)(graph, config) as session:
-            yield session
+        if self.id().endswith(".test_session"):  # found by its name
+            self.skipTest("Not a test.")
+        return (self.cached_session if graph is None else self.session)(graph, config, use_gpu, force_gpu)
 
     def evaluate(self, tensors: Any) -> Any:
         """Run `tensors` in the default session, or in the session of this test."""
@@ -157,7 +157,7 @@ class TestCase(unittest.TestCase):
             off = ~np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=True)
             self.fail(
                 f"Mismatched value: a{where} is different from b{where}. {msg or ''}\n"
-                f"not close where = {np.where(off)}\n"
+                f"not close where = {np.where(np.atleast_1d(off))}\n"
                 f"not close lhs = {x[off] if x.ndim else x}\nnot close rhs = {y[off] if y.ndim else y}\n"
                 f"not close dif = {np.abs(x - y)[off] if x.ndim else np.abs(x - y)}\n"
                 f"not close tol = {(atol + rtol * np.abs(y))[off] if y.ndim else atol + rtol * np.abs(y)}\n"
@@ -208,7 +208,7 @@ class TestCase(unittest.TestCase):
         if x.dtype.kind in "fcV" and y.dtype.kind in "fcV":
             same = np.logical_or(same, np.logical_and(x != x, y != y))
         if not np.all(same):
-            off = np.where(np.logical_not(same))
+            off = np.where(np.atleast_1d(np.logical_not(same)))
             left, right = (x[off], y[off]) if x.ndim else (x, y)
             self.fail(
                 f"Arrays are not equal. {msg or ''}\nnot equal where = {off}\nnot equal lhs = {left}\n"
@@ -266,7 +266,7 @@ class TestCase(unittest.TestCase):
             left, right = "(" if open_lower_bound else "[", ")" if open_upper_bound else "]"
             raise AssertionError(
                 f"Some elements are not in range {left}{lower_bound}, {upper_bound}{right}: "
-                f"{x[off] if x.ndim else x} at {np.where(off)}"
+                f"{x[off] if x.ndim else x} at {np.where(np.atleast_1d(off))}"
             )
 
     def assertAllInSet(self, target: Any, expected_set: Any) -> None:

@@ -131,7 +131,7 @@ class ExponentialMovingAverage:
     10.0
     >>> sess.run(update)
     >>> sess.run(ema.average(w))
-    1.0
+    1.0...
     """
 
     def __init__(
