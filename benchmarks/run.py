@@ -1,10 +1,11 @@
 """Side by side: Evergraph and whichever peers are there, the same work, in one run.
 
-    python benchmarks/run.py [--rounds 3] [--only ROW ...] [--json]
+    python benchmarks/run.py [--rounds 2] [--only ROW ...] [--json]
 
 Peers: hand-written JAX in this Python, and, where a Python that has them is named by an environment variable,
 TensorFlow 1.15 (EVERGRAPH_TF1_PYTHON) and TensorFlow 2's compat.v1 (EVERGRAPH_TF2_PYTHON). Each figure is the median
-over rounds, and engines take turns within a round; quote the ratios, since the times are this machine's.
+over rounds, and engines take turns within a round; quote the ratios, since the times are this machine's. Two rounds of
+everything against all peers take three minutes on two quiet cores.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def verdict(medians, engine, limit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -9,6 +9,7 @@ import inspect
 
 from graph_identity import (
     programs_arrays,
+    programs_control_flow,
     programs_gradients,
     programs_graphs,
     programs_math,
@@ -24,6 +25,7 @@ _MODULES = (
     programs_variables,
     programs_networks,
     programs_gradients,
+    programs_control_flow,
     programs_training,
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evergraph.autodiff.loop_sums import join_over_iterations, sum_over_iterations
 from evergraph.framework import dtypes
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
@@ -131,8 +132,8 @@ def enter_grad(op: Operation, grad: Any) -> Any:
         return grad
     if op.attrs["is_constant"]:
         if isinstance(grad, IndexedSlices):
-            return loop.add_slices_accumulator(op, grad)
-        return loop.add_accumulator(op, grad)
+            return join_over_iterations(loop, op, grad)
+        return sum_over_iterations(loop, op, grad)
     left = exit(grad)
     loop.loop_exits.append(left)
     loop.exit_result([left])

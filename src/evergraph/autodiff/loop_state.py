@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evergraph.autodiff.loop_sums import backward_counter, forward_counter
 from evergraph.autodiff.zeros import zeros_of_output
 from evergraph.framework import dtypes, shapes
 from evergraph.framework.graph import get_default_graph
@@ -23,6 +24,7 @@ from evergraph.ops.constant import constant
 from evergraph.ops.control_flow import control_trigger, next_iteration, switch_beside
 from evergraph.ops.control_flow_context import (
     SWITCHES,
+    inside,
     is_loop_switch,
     loop_constant_enter,
     output_context,
@@ -31,7 +33,7 @@ from evergraph.ops.control_flow_context import (
 from evergraph.ops.filling import zeros, zeros_like
 from evergraph.ops.shaping import shape_internal
 from evergraph.ops.stacks import stack_pop, stack_push, stack_v2
-from evergraph.ops.while_loop import WhileContext, inside
+from evergraph.ops.while_context import WhileContext
 
 
 class LoopState:
@@ -60,7 +62,7 @@ class LoopState:
         self._grad_sync: Operation | None = None
         around = outer_grad_state.forward_context if outer_grad_state else forward_context.outer_context  # type: ignore[has-type]
         with inside(around):
-            count, self.forward_index = forward_context.add_forward_counter(outer_grad_state)
+            count, self.forward_index = forward_counter(forward_context, outer_grad_state)
         self.forward_context = forward_context
         if outer_grad_state is not None:
             around._values.add(count)
@@ -84,7 +86,7 @@ class LoopState:
         outer = self.outer_grad_state
         if outer is not None and history is not None:
             count = outer.add_backward_value(history, count)
-        self.grad_index = self.grad_context.add_backward_counter(count, outer)
+        self.grad_index = backward_counter(self.grad_context, count, outer)
 
     @property
     def forward_sync(self) -> Operation:

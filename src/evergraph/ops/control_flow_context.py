@@ -168,6 +168,23 @@ class ControlFlowContext:
         return self._name
 
 
+class inside:
+    """`with inside(context)`: ops made here are made in `context`; with None, where they would be anyway."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: ControlFlowContext | None) -> None:
+        self.context = context
+
+    def __enter__(self) -> None:
+        if self.context is not None:
+            self.context.Enter()
+
+    def __exit__(self, *exc: object) -> None:
+        if self.context is not None:
+            self.context.Exit()
+
+
 def process_new_op(op: Operation) -> None:
     """Check a new op of a graph that has contexts, and let the current one take it in."""
     context = op._control_flow_context
