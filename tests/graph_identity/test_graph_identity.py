@@ -36,6 +36,7 @@ def expected_to_pass_unless_listed(names):
         yield pytest.param(name, marks=marks)
 
 
+@pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")
 @pytest.mark.parametrize("name", list(expected_to_pass_unless_listed(PROGRAMS)))
 def test_graph_is_that_of_tensorflow(name):
     _, *recorded = (RECORDINGS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
