@@ -275,3 +275,33 @@ def gradients_of_maps_folds_and_scans(tf):
     tf.gradients(tf.scan(both, (x, x), initializer=(x[0], x[1]), reverse=True), x)
     tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(mapped[1]))
     tf.map_fn(lambda r: tf.gradients(tf.reduce_sum(r * w), w)[0], x)
+
+
+# Values made of several tensors, places, scopes
+
+
+def sparse_loop_variables(tf):
+    x = _vector(tf)
+    sparse = tf.SparseTensor([[0, 1], [1, 0]], [1.0, 2.0], [2, 2])
+    slices = tf.IndexedSlices(tf.ones([2, 3]), tf.constant([0, 1]), tf.constant([5, 3]))
+    double = lambda s: tf.SparseTensor(s.indices, s.values * 2.0, s.dense_shape)  # noqa: E731
+    double_rows = lambda s: tf.IndexedSlices(s.values * 2.0, s.indices, s.dense_shape)  # noqa: E731
+    tf.cond(x[0] > 0, lambda: sparse, lambda: double(sparse))
+    tf.cond(x[0] > 0, lambda: slices, lambda: double_rows(slices))
+    tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, double(s)), [0, sparse])
+    tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, double_rows(s)), [0, slices])
+    shapes = [tf.TensorShape([]), tf.TensorShape([None])]
+    tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, double(s)), [0, sparse], shape_invariants=shapes)
+
+
+def control_flow_on_devices(tf):
+    x = _vector(tf)
+    with tf.device("/cpu:0"):
+        v = tf.Variable([1.0, 2.0])
+        with tf.variable_scope("scope"):
+            y = tf.cond(x[0] > 0, lambda: v * x, lambda: x)
+    with tf.device("/gpu:0"):
+        _, z = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * v + x), (0, x))
+    tf.gradients(z, [x, v], colocate_gradients_with_ops=True)
+    with tf.name_scope("top"):
+        tf.gradients(y + z, [x, v], name="gradients_of_mine")

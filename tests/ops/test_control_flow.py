@@ -378,3 +378,30 @@ def test_an_array_written_in_a_loop():
     write = lambda i, a: (i + 1, a.write(i, tf.cast(i * i, tf.float32)))  # noqa: E731
     _, squares = tf.while_loop(lambda i, a: i < 5, write, [0, tf.TensorArray(tf.float32, 0, dynamic_size=True)])
     np.testing.assert_array_equal(run(squares.stack()), [0, 1, 4, 9, 16])
+
+
+@pytest.mark.parametrize("index, expected", [(0, 10), (1, 20), (2, 30), (-1, 30), (9, 30)])
+def test_switch_case_takes_the_function_at_a_position(index, expected):
+    index = tf.placeholder_with_default(index, [])
+    functions = {1: lambda: tf.constant(20), 0: lambda: tf.constant(10)}
+    assert run(tf.switch_case(index, functions, default=lambda: tf.constant(30))) == expected
+
+
+def test_a_sparse_loop_variable():
+    sparse = tf.SparseTensor([[0, 1], [1, 0]], [1.0, 2.0], [2, 2])
+    double = lambda i, s: (i + 1, tf.SparseTensor(s.indices, s.values * 2.0, s.dense_shape))  # noqa: E731
+    _, result = tf.while_loop(lambda i, s: i < 3, double, [0, sparse])
+    np.testing.assert_array_equal(run(result).values, [8.0, 16.0])
+
+
+def test_training_through_a_loop():
+    w = tf.Variable([[0.5, -0.3], [0.2, 0.4]])
+    x = tf.placeholder(tf.float32, [5, 3, 2])
+    states = tf.scan(lambda h, step: tf.tanh(tf.matmul(h, w) + step), x, initializer=tf.zeros([3, 2]))
+    loss = tf.reduce_mean(tf.square(states[-1] - 0.5))
+    train = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+    data = np.random.RandomState(0).rand(5, 3, 2) - 0.5
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        losses = [session.run([loss, train], {x: data})[0] for _ in range(20)]
+    assert losses[-1] < 0.7 * losses[0]

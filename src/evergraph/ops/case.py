@@ -113,3 +113,65 @@ def _at_most_true(predicates: Any, count: int, message: str) -> Operation:
     names = ", ".join(getattr(p, "name", "?") for p in predicates)
     text = f"{message}: more than {count} conditions ({names}) evaluated as True:"
     return Assert(holds, data=[text, conditions], summarize=len(predicates))
+
+
+@public("switch_case")
+def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: str = "switch_case") -> Any:
+    """Run the ops of the function at position `branch_index`.
+
+    It is built of branches in branches, as by `cond`; TF 1.15 builds one `Case` op that calls functions.
+
+    Args:
+        branch_index: an int scalar tensor.
+        branch_fns: a list of functions, or of pairs of an int and a function, or a dictionary of those; the ints are
+            all of 0, 1, ...
+        default: the function for every other index; by default the last one.
+        name: the name scope of the ops.
+
+    Returns:
+        What the functions give, as `cond` does.
+
+    Raises:
+        TypeError: if `branch_index` is not an int tensor, or `branch_fns` is not such a list.
+        ValueError: if there are no functions, or the ints are not 0, 1, ...
+
+    >>> sess.run(tf.switch_case(tf.constant(1), [lambda: tf.constant(10), lambda: tf.constant(20)]))
+    20
+    """
+    functions = _checked_branches(branch_index, branch_fns)
+    if default is not None:
+        functions.append(default)
+    with name_scope(name, "case", [branch_index]):
+        chosen = functions[-1]
+        for position, function in reversed(list(enumerate(functions[:-1]))):
+            is_it = raw_op("Equal")(branch_index, position)
+            chosen = functools.partial(cond, is_it, true_fn=function, false_fn=chosen)
+        return chosen()
+
+
+def _checked_branches(branch_index: Any, branch_fns: Any) -> list[Any]:
+    if not isinstance(branch_index, Tensor):
+        raise TypeError(f"branch_index must a Tensor, got {type(branch_index)}")
+    if not branch_index.dtype.is_integer:
+        raise TypeError(f"branch_index must an integer Tensor, got {branch_index.dtype}")
+    if not branch_fns:
+        raise ValueError("Must provide at least one item in branch_fns")
+    if not isinstance(branch_fns, list | tuple | dict):
+        raise TypeError("branch_fns must be a list, tuple, or dict")
+    pairs = list(branch_fns.items()) if isinstance(branch_fns, dict) else list(branch_fns)
+    if all(callable(fn) for fn in pairs):
+        pairs = list(enumerate(pairs))
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError("Each entry in branch_fns must be a 2-tuple")
+        if not isinstance(pair[0], int):
+            raise TypeError(f"key must be a Python `int`, got {type(pair[0])}")
+        if not callable(pair[1]):
+            raise TypeError(f"fn for key {pair[0]} must be callable.")
+    keys = sorted(key for key, _ in pairs)
+    if keys != list(range(len(keys))):
+        raise ValueError(
+            f"branch indices (keys) must form contiguous range of [0 to {len(keys)}) but found "
+            f"{{{','.join(map(str, keys))}}}"
+        )
+    return [fn for _, fn in sorted(pairs, key=lambda pair: pair[0])]

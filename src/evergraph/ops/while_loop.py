@@ -22,7 +22,6 @@ from evergraph.framework.graph import get_default_graph
 from evergraph.framework.nest import (
     assert_same_structure,
     flatten,
-    is_composite,
     is_nested_or_composite,
     map_structure,
     pack_sequence_as,
@@ -261,17 +260,16 @@ def _loop_value(item: Any) -> Any:
 
 def _invariant(value: Any, shape: Any = None) -> Any:
     """The shape(s) that a loop variable has in every iteration: as the program says, else as it has at the start."""
-    if is_composite(value):
-        parts = flatten(value, expand_composites=True)
+    if isinstance(value, SparseTensor):
+        # Each iteration may have another number of elements.
+        rank = value.shape.ndims if shape is None else shapes.as_shape(shape).with_rank(1).as_list()[0]
+        return [TensorShape([None, rank]), TensorShape([None]), TensorShape([rank])]
+    if isinstance(value, IndexedSlices):
         if shape is None:
-            return [part.shape for part in parts]
+            return [part.shape for part in flatten(value, expand_composites=True)]
         shape = shapes.as_shape(shape)
-        if isinstance(value, SparseTensor):
-            rank = shape.with_rank(1).as_list()[0]
-            return [TensorShape([None, rank]), TensorShape([None]), TensorShape([rank])]
         rows = TensorShape([None]) if shape.ndims is None else shape[:1]
-        found = [shape, rows]
-        return found if value.dense_shape is None else [*found, TensorShape([shape.ndims])]
+        return [shape, rows] + ([] if value.dense_shape is None else [TensorShape([shape.ndims])])
     return value.shape if shape is None else shape
 
 
