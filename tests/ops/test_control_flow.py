@@ -239,6 +239,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_gradient_is_the_slope(name):
     x = tf.placeholder(tf.float64, [2, 2])
