@@ -1,8 +1,9 @@
 """Puts the public names together: `tf.add`, `tf.nn.relu`, `tf.train.AdamOptimizer`, ...
 
 The modules listed here declare their public names with `framework.api.public`. Those of `EAGER` are imported with
-`import evergraph`; those of `LAZY` when a name of their namespace is first asked for. Each namespace ("nn", "math",
-"train", ...) becomes a module `evergraph.<namespace>`.
+`import evergraph`; those of `LAZY` when a name of their namespace is first asked for; the families of ops that have a
+folder of their own (`ops/image`, ...) when a name or a type of op is asked for that is not there yet. Each namespace
+("nn", "math", "train", ...) becomes a module `evergraph.<namespace>`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from evergraph import ops
-from evergraph.framework import api, dtypes, errors, shapes
+from evergraph.framework import api, dtypes, errors, opdefs, shapes
 
 EAGER = (
     "framework.scopes",
     "framework.sparse",
-    *sorted(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)),
+    *sorted(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__) if not module.ispkg),
     "autodiff.gradients",
     "autodiff.control_flow",
     "autodiff.custom",
@@ -104,8 +105,11 @@ def _find(path: str, name: str, into: dict[str, Any]) -> Any:
         into[name] = getattr(messages, name)
         return into[name]
     inner = f"{path}.{name}" if path else name
-    if inner in LAZY or any(n == inner or n.startswith(inner + ".") for n in api.NAMES):
+    if any(n == inner or n.startswith(inner + ".") for names in (LAZY, api.NAMES) for n in names):
         return _namespace(inner)
+    if opdefs.declare_more:
+        opdefs.usable("")  # imports what was left for later
+        return _find(path, name, into)
     known = [n for n in [*table, *into] if not n.startswith("_")]
     near = get_close_matches(name, known, 3)
     full = f"tf.{inner}"
@@ -137,9 +141,18 @@ def _import(modules: tuple[str, ...]) -> None:
         importlib.import_module(f"evergraph.{name}")
 
 
+def _import_families() -> None:
+    """Import the families of ops in folders of their own."""
+    for folder in pkgutil.iter_modules(ops.__path__):
+        if folder.ispkg and folder.name != "xla":
+            family = importlib.import_module(f"evergraph.ops.{folder.name}")
+            _import(tuple(f"ops.{folder.name}.{module.name}" for module in pkgutil.iter_modules(family.__path__)))
+
+
 def assemble(package: dict[str, Any]) -> None:
     """Fill the package `evergraph` with its public names."""
     _import(EAGER)
+    opdefs.declare_more.append(_import_families)
     for kind in (*dtypes.ALL, *(d._ref for d in dtypes.ALL)):
         package[kind.name] = kind
     package.update(half=dtypes.half, double=dtypes.double, DType=dtypes.DType, as_dtype=dtypes.as_dtype)

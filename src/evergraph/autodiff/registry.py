@@ -67,7 +67,7 @@ def no_gradient(op_type: str) -> None:
 
 
 def _register(name: str, rule: Rule | None) -> None:
-    opdef = opdefs.lookup(name)
+    opdef = opdefs.usable(name)
     if name in _registered or opdef is not None and (opdef.gradient is not None or opdef.differentiable is False):
         raise KeyError(f"Registering two gradient with name {name!r}! It has one already.")
     _registered[name] = rule
@@ -94,7 +94,7 @@ def gradient_function(op: Operation) -> Rule | None:
             return _registered[name]
         if name in _custom:
             return _custom[name]
-        found = opdefs.lookup(name)
+        found = opdefs.usable(name)
         if found is None:
             raise LookupError(f"gradient registry has no entry for: {name}")
         opdef = found

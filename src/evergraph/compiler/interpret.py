@@ -15,6 +15,7 @@ from evergraph.compiler.plan import Instruction, Stage
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.ops.running import Running
 
 
 class Work:
@@ -28,7 +29,13 @@ class Work:
         self.timings = timings  # (op, start, end) in ns
 
 
-def interpret(stage: Stage, registers: list[Any], counters: list[int] | None, work: Work | None = None) -> list[int]:
+def interpret(
+    stage: Stage,
+    registers: list[Any],
+    counters: list[int] | None,
+    work: Work | None = None,
+    run: Running | None = None,
+) -> list[int]:
     """Run every instruction of `stage` on `registers`, in place.
 
     Returns:
@@ -37,7 +44,7 @@ def interpret(stage: Stage, registers: list[Any], counters: list[int] | None, wo
     used = [0] * len(stage.random_ops)
     with np.errstate(all="ignore"):
         for instruction in stage.instructions:
-            interpret_one(instruction, registers, counters, used, work)
+            interpret_one(instruction, registers, counters, used, work, run)
             for register in instruction.frees:
                 registers[register] = None
     return used
@@ -49,6 +56,7 @@ def interpret_one(
     counters: list[int] | None,
     used: list[int],
     work: Work | None = None,
+    run: Running | None = None,
 ) -> None:
     if instruction.grouped:
         args = [
@@ -64,6 +72,9 @@ def interpret_one(
             assert counters is not None
             result = kernel(np, *args, counter=np.uint64(counters[instruction.random]), **instruction.attrs)
             used[instruction.random] = blocks_used(instruction, args)
+        elif instruction.session:
+            assert run is not None
+            result = kernel(np, *args, run=run.at(instruction.op), **instruction.attrs)
         elif instruction.attrs:
             result = kernel(np, *args, **instruction.attrs)
         else:

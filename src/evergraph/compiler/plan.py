@@ -44,6 +44,7 @@ class Instruction:
     pure: bool = True
     as_list: bool = False  # the kernel gives a list even for one output
     declared_shape: Any = None  # what Assign must give, when the variable's shape is declared
+    session: bool = False  # the kernel wants to know which run it is part of
     frees: tuple[Register, ...] = ()  # registers nobody reads after this instruction (interpreted stages)
 
 
@@ -63,6 +64,7 @@ class Stage:
     donated: frozenset[str] = frozenset()  # variables whose old value nobody needs afterwards
     outputs: tuple[Register, ...] = ()  # values that later stages or fetches need
     random_ops: tuple[Operation, ...] = ()
+    needs_run: bool = False  # some kernel wants to know which run it is part of
     largest: int = 0  # elements of the largest value whose static shape is known
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
 
@@ -316,6 +318,7 @@ class _Assembly:
             types=tuple(types),
             static=static,
             declared_shape=self.declared_shape(op),
+            session=opdef.session,
             pure=not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.host),
         )
 
@@ -334,6 +337,7 @@ class _Assembly:
                 instruction.random = len(random_ops)
                 random_ops.append(instruction.op)
         stage.random_ops = tuple(random_ops)
+        stage.needs_run = any(instruction.session for instruction in stage.instructions)
 
     def connect(self, stages: list[Stage], feeds: tuple[Register, ...], fetches: tuple[Register, ...]) -> None:
         """Find out which registers cross a stage's border, and which variables it touches."""

@@ -1,6 +1,8 @@
 """Which ops run together?
 
-An op is a *device* op (an XLA kernel) or a *host* op (strings, files, output shapes that depend on values). A stage is
+An op is a *device* op (an XLA kernel) or a *host* op (strings, files, output shapes that depend on values). Host ops that
+leave something in the session (a new value of a variable, the place of a random stream) are a kind of their own, since
+the others must not keep the session to themselves: one of them may wait for a queue. A stage is
 a maximal set of ops of one kind and one device whose *level* is equal; the level is the longest chain of changes of
 kind from the inputs, so no two stages can wait for each other.
 
@@ -24,7 +26,9 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import grouped_inputs
 
 Kind = str
-"""`"host"`, or the name of the device: `"device:CPU:0"`."""
+"""`HOST`, `HOST_STATE`, or the name of the device: `"device:CPU:0"`."""
+HOST = "host"
+HOST_STATE = "host state"
 
 # Their result is known while a stage is traced, whatever their input is.
 ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank"))
@@ -35,7 +39,7 @@ class Level(NamedTuple):
     kind: Kind
 
     def order(self) -> tuple[int, bool, str]:
-        return self.number, self.kind != "host", self.kind
+        return self.number, not self.kind.startswith(HOST), self.kind
 
 
 def runs_on_host(op: Operation) -> bool:
@@ -55,7 +59,7 @@ def levels(
     placed: dict[str, str] = {}
     for op in ops:
         if op in on_host or runs_on_host(op):
-            kinds[op] = "host"
+            kinds[op] = HOST_STATE if op.opdef.updates or op.opdef.random_blocks else HOST
         else:
             device = op._device
             if device not in placed:
@@ -65,7 +69,7 @@ def levels(
     passive = VARIABLE_OPS | {"Const"}
     for op in ops:
         kind = kinds[op]
-        number = -1 if kind == "host" else 0
+        number = -1 if kind.startswith(HOST) else 0
         sources = [t.op for t in op.inputs if t not in fed]
         sources.extend(op._control_inputs)
         sources.extend(found.previous.get(op, ()))
@@ -74,7 +78,7 @@ def levels(
                 continue
             level = result[source]
             number = max(number, level.number + (level.kind != kind))
-        if op.opdef.static and kind != "host":
+        if op.opdef.static and not kind.startswith(HOST):
             for is_static, t in _single_inputs(op):
                 if is_static and t not in fed and t not in known and t.op not in on_host and t.op.type not in passive:
                     level = result[t.op]

@@ -7,16 +7,18 @@ their defaults come back.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evergraph.formats import messages
+from evergraph.formats.function_def import call_opdef, to_function_def
 from evergraph.formats.tensors import array_to_proto, proto_to_array
 from evergraph.framework import codec, convert, dtypes, errors, opdefs, shapes
 from evergraph.framework.api import public
 from evergraph.framework.dtypes import DType
+from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.opdefs import Arg, OpDef
 from evergraph.framework.operation import Operation
@@ -229,7 +231,9 @@ class _Codec:
                 node.attr["_output_shapes"].list.shape.extend(shape_to_proto(t.static_shape) for t in op.outputs)
             proto.node.append(node)
         for function in graph._functions.values():
-            proto.library.function.append(function)
+            proto.library.function.append(
+                to_function_def(function) if isinstance(function, FunctionGraph) else function
+            )
         return proto
 
     def attr_from_proto(self, value: Any) -> Any:
@@ -314,9 +318,9 @@ def _mapped_tensors(given: dict[str, Any]) -> dict[str, Any]:
     return mapped
 
 
-def _refuse_unknown_ops(graph_def: Any) -> None:
+def _refuse_unknown_ops(graph_def: Any, known: Container[str] = ()) -> None:
     functions = {f.signature.name for f in graph_def.library.function}
-    unknown = dict.fromkeys(n.op for n in graph_def.node if opdefs.lookup(n.op) is None and n.op not in functions)
+    unknown = dict.fromkeys(n.op for n in graph_def.node if opdefs.usable(n.op) is None and n.op not in functions and n.op not in known)
     if unknown:
         listed = ", ".join(repr(kind) for kind in unknown)
         raise errors.NotFoundError(
@@ -340,7 +344,9 @@ def _parsed_input(text: str) -> tuple[str, int]:
 class _Import:
     """One import: the ops made so far, by their names in the message."""
 
-    def __init__(self, graph: Graph, graph_def: Any, scope: str, mapped: dict[str, Any]) -> None:
+    def __init__(
+        self, graph: Graph, graph_def: Any, scope: str, mapped: dict[str, Any], may_be_unused: bool = False
+    ) -> None:
         self.graph, self.graph_def, self.scope = graph, graph_def, scope
         self.mapped = {(_parsed_input(key)): value for key, value in mapped.items()}
         self.given = mapped
@@ -360,6 +366,8 @@ class _Import:
         for op in self.colocated:
             others = (graph._by_name.get(group[5:].decode()) for group in op.colocation_groups())
             op._device = next((other._device for other in others if other is not None and other._device), "")
+        if may_be_unused:
+            return
         unused = [key for key, parsed in zip(mapped, self.mapped, strict=True) if parsed not in self.used]
         missing = [key for key in unused if _parsed_input(key)[0] not in self.made]
         if missing:
@@ -407,9 +415,8 @@ class _Import:
         return ordered
 
     def add(self, node: Any) -> None:
-        opdef = opdefs.lookup(node.op)
-        if opdef is None:
-            raise ValueError(f"Op type not registered {node.op!r}: calls of graph functions are not supported yet.")
+        opdef = opdefs.usable(node.op) or call_opdef(self.graph, node.op)
+        assert opdef is not None
         attrs = self.attrs(node, opdef)
         inputs: list[Tensor] = []
         controls: list[Operation] = []
@@ -512,6 +519,12 @@ class _Import:
             else:
                 raise ValueError(f"Requested return_element {text!r} not found in graph_def.")
         return found
+
+
+def import_nodes(graph: Graph, graph_def: Any, mapped: dict[str, Any]) -> dict[str, Operation]:
+    """Add the nodes of a function's body to `graph`; `mapped` are its arguments. Gives the ops by their names."""
+    _refuse_unknown_ops(graph_def, graph._functions)
+    return _Import(graph, graph_def, "", mapped, may_be_unused=True).made
 
 
 class _no_scopes:

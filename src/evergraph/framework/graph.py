@@ -198,7 +198,7 @@ class Graph:
 
         `attrs` holds `AttrValue` messages or plain values. A `name` that ends in "/" is taken exactly.
         """
-        opdef = opdefs.lookup(op_type)
+        opdef = opdefs.usable(op_type)
         if opdef is None:
             raise ValueError(
                 f"Op type not registered {op_type!r}: neither TF 1.15 nor Evergraph has an op of that name."

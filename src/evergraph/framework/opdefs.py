@@ -87,6 +87,7 @@ class OpDef:
         "allows_uninitialized_input", "inferred", "plain", "source", "builder",
         "has_ref_inputs", "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient", "differentiable", "host",
         "static", "updates", "blind", "random_blocks", "kernel_attrs", "is_declared", "opaque", "doc", "check", "pure",
+        "session",
     )  # fmt: skip
 
     def __init__(self, line: str) -> None:
@@ -121,6 +122,7 @@ class OpDef:
         self.gradient: Callable[..., Any] | None = None
         self.differentiable: bool | None = None  # None: TF has no word on it
         self.host = False
+        self.session = False
         self.static: tuple[str, ...] = ()
         self.updates: tuple[str, ...] = ()
         self.blind: tuple[str, ...] = ()
@@ -150,6 +152,22 @@ def lookup(name: str) -> OpDef | None:
     found = _PARSED.get(name)
     if found is None and name in _lines():
         found = _PARSED[name] = OpDef(_lines()[name])
+    return found
+
+
+declare_more: list[Callable[[], None]] = []
+"""What declares the ops whose modules are not imported yet; each is called once, when an op is asked for first."""
+
+
+def usable(name: str) -> OpDef | None:
+    """The OpDef called `name` with what is declared of it, or None when there is no such op."""
+    found = lookup(name)
+    if (found is None or not found.is_declared) and declare_more:
+        loaders = declare_more[:]
+        declare_more.clear()
+        for load in loaders:
+            load()
+        found = lookup(name)
     return found
 
 

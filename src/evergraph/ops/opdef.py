@@ -20,6 +20,7 @@ The options of `@op`:
 
     static=("shape",)   these inputs are NumPy arrays even while a stage is traced, and reach the shape rule as values
     host=True           runs on the host only: strings, files, output shapes that depend on values
+    session=True        the kernel (of a host op) gets a keyword `run`: the session's queues, tables, ... (running.py)
     updates=("ref",)    inputs that name variables: the kernel gets their current values and gives the new ones,
                         before the outputs that are not references
     blind=("ref",)      of those, the ones whose current value the kernel does not look at (it gets None)
@@ -124,10 +125,12 @@ def _declared_op(name: str) -> Op:
     """The builder of any op of TF 1.15's, declared here or not; `tf.raw_ops` and gradients use it."""
     found = _OPS.get(name)
     if found is None:
-        opdef = opdefs.lookup(name)
+        opdef = opdefs.usable(name)
         if opdef is None:
             raise AttributeError(f"there is no op {name!r}")
-        found = _OPS[name] = Op(opdef, None)
+        found = _OPS.get(name)
+        if found is None:
+            found = _OPS[name] = Op(opdef, None)
     return found
 
 
@@ -139,6 +142,7 @@ def op(
     *,
     static: Sequence[str] = (),
     host: bool = False,
+    session: bool = False,
     updates: Sequence[str] = (),
     blind: Sequence[str] = (),
     random: Callable[..., int] | None = None,
@@ -155,7 +159,8 @@ def op(
     opdef.is_declared = True
     opdef.static = tuple(static)
     opdef.shape_static = tuple(arg.name in opdef.static for arg in opdef.inputs)
-    opdef.host = host
+    opdef.host = host or session
+    opdef.session = session
     opdef.updates = tuple(updates)
     opdef.blind = tuple(blind)
     opdef.random_blocks = random
@@ -165,7 +170,7 @@ def op(
 
     def declare(kernel: Callable[..., Any]) -> Op:
         opdef.kernel = kernel
-        opdef.kernel_attrs = tuple(n for n in _keyword_names(kernel) if n != "counter")
+        opdef.kernel_attrs = tuple(n for n in _keyword_names(kernel) if n not in ("counter", "run"))
         declared = Op(opdef, kernel)
         _OPS[name] = declared
         return declared

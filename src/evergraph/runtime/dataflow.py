@@ -17,6 +17,7 @@ compiler/effects.py). Nothing is kept in the session unless the whole run succee
 from __future__ import annotations
 
 import heapq
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import grouped_inputs
+from evergraph.ops.running import Running
 from evergraph.runtime.state import State
 
 ENTERS = frozenset(("Enter", "RefEnter"))
@@ -68,8 +70,8 @@ Token = tuple[Any, int]  # a value, and the writes before it as a bit set
 class Dataflow:
     """One run of a plan with control flow."""
 
-    def __init__(self, plan: Plan, state: State, fed: dict[Tensor, Any]) -> None:
-        self.plan, self.state, self.fed = plan, state, fed
+    def __init__(self, plan: Plan, state: State, fed: dict[Tensor, Any], run: Running) -> None:
+        self.plan, self.state, self.fed, self.context = plan, state, fed, run
         self.readers = plan.readers or {}
         self.wanted = set(plan.fetches)
         self.results: dict[Tensor, Any] = {}
@@ -82,17 +84,21 @@ class Dataflow:
     def run(self) -> list[Any]:
         """The values of the plan's fetches."""
         root = Frame()
-        with self.state.lock, np.errstate(all="ignore"):
+        # With the lock no other run comes between a look at a variable and the new value. An op that may wait must not
+        # hold it; a graph that has such ops in its branches orders its own updates.
+        alone = nullcontext() if any(op.opdef.session for op in self.plan.ops) else self.state.lock
+        with alone, np.errstate(all="ignore"):
             for op in self.plan.ops:
                 if not op._control_inputs and all(t in self.fed for t in op.inputs):
                     self._enqueue(root, 0, op)
             while self.queue:
                 *_, op, frame, iteration = heapq.heappop(self.queue)
                 self._execute(op, frame, iteration)
-            for key, versions in self.history.items():
-                self.state.store([key], [np.array(versions[-1][1])])
-            for op, at in self.counters.items():
-                self.state._counters[op] = at
+            with self.state.lock:
+                for key, versions in self.history.items():
+                    self.state.store([key], [np.array(versions[-1][1])])
+                for op, at in self.counters.items():
+                    self.state._counters[op] = at
         return [self._result(t) for t in self.plan.fetches]
 
     def _result(self, t: Tensor) -> Any:
@@ -213,6 +219,8 @@ class Dataflow:
             at = self.state.counters([op])[0] if at is None else at
             result = kernel(np, *args, counter=np.uint64(at), **attrs)
             self.counters[op] = (at + int(opdef.random_blocks(*args, **attrs))) % 2**64
+        elif opdef.session:
+            result = kernel(np, *args, run=self.context.at(op), **attrs)
         else:
             result = kernel(np, *args, **attrs)
         plain = [t for t in op.outputs if not (t.dtype._is_ref_dtype and opdef.updates)]

@@ -21,10 +21,13 @@ import numpy as np
 from evergraph.compiler.interpret import Work, interpret
 from evergraph.compiler.lower import Program
 from evergraph.compiler.plan import Plan, Stage
+from evergraph.compiler.stages import HOST, HOST_STATE
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.ops.running import Running
 from evergraph.runtime.dataflow import Dataflow
+from evergraph.runtime.functions import caller
 from evergraph.runtime.state import State, value_of
 
 SMALL_OPS = 12
@@ -46,13 +49,30 @@ class Choice:
         self.work: Work | None = None
 
 
-def execute(plan: Plan, state: State, fed: list[Any], timings: list[Any] | None = None) -> list[Any]:
+def execute(
+    plan: Plan, state: State, fed: list[Any], timings: list[Any] | None = None, deadline: float | None = None
+) -> list[Any]:
     """Run `plan` in a session's `state`; gives the values of its fetches, as TF gives them.
 
-    With `timings`, every op is interpreted, and (op, start ns, end ns) is appended for each.
+    With `timings`, every op is interpreted, and (op, start ns, end ns) is appended for each. A run that waits longer
+    than until `deadline`, on the clock `time.monotonic`, fails.
     """
+    values = run_plan(plan, state, fed, timings, deadline)
+    if not plan.feed_registers:
+        return [fetched(v) for v in values]
+    fed_registers = plan.feed_registers
+    return [
+        np.array(v) if r in fed_registers else fetched(v) for v, r in zip(values, plan.fetch_registers, strict=True)
+    ]
+
+
+def run_plan(
+    plan: Plan, state: State, fed: list[Any], timings: list[Any] | None = None, deadline: float | None = None
+) -> list[Any]:
+    """`execute`, but the values are as they were computed: they may be constants, or what was fed."""
     if plan.readers is not None:
-        return [fetched(value) for value in Dataflow(plan, state, dict(zip(plan.feeds, fed, strict=True))).run()]
+        run = Running(state.resources, caller(state, deadline, run_plan), deadline)
+        return Dataflow(plan, state, dict(zip(plan.feeds, fed, strict=True)), run).run()
     registers = plan.registers.copy()
     for register, value in zip(plan.feed_registers, fed, strict=True):
         registers[register] = value
@@ -67,13 +87,15 @@ def execute(plan: Plan, state: State, fed: list[Any], timings: list[Any] | None 
                     raise uninitialized(plan, state, key, plan.fetches[position].op)
                 registers[plan.fetch_registers[position]] = value_of(value)
     for stage in plan.stages:
-        if timings is not None:
+        if stage.kind == HOST:
+            _run_host_stage(plan, stage, state, registers, timings, deadline)
+        elif timings is not None:
             _interpret(plan, stage, state, registers, Work(timings))
-        elif stage.kind == "host":
+        elif stage.kind == HOST_STATE:
             _interpret(plan, stage, state, registers)
         else:
             _run_device_stage(plan, stage, state, registers)
-    return [np.array(registers[r]) if r in plan.feed_registers else fetched(registers[r]) for r in plan.fetch_registers]
+    return [registers[r] for r in plan.fetch_registers]
 
 
 def fetched(value: Any) -> Any:
@@ -168,26 +190,49 @@ def _explain(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> No
     raise errors.InternalError(None, None, "a check failed in a compiled stage, but holds when its ops run one by one")
 
 
-def _interpret(
-    plan: Plan, stage: Stage, state: State, registers: list[Any], work: Work | None = None, commit: bool = True
+def _run_host_stage(
+    plan: Plan, stage: Stage, state: State, registers: list[Any], timings: list[Any] | None, deadline: float | None
 ) -> None:
+    """Host ops that leave nothing in a variable. They run outside the lock, since some of them may have to wait."""
+    _bring_home(stage, registers)
+    if stage.reads:
+        with state.lock:
+            _read_variables(plan, stage, state, registers)
+    run = None
+    if stage.needs_run:
+        state.resources.check_open()
+        run = Running(state.resources, caller(state, deadline, run_plan), deadline)
+    interpret(stage, registers, None, None if timings is None else Work(timings), run)
+
+
+def _bring_home(stage: Stage, registers: list[Any]) -> None:
     for register in stage.inputs:
         value = registers[register]
         if type(value) is not np.ndarray and hasattr(value, "block_until_ready"):
             registers[register] = np.asarray(value)
+
+
+def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
+    variables = state.variables
+    for key, register in zip(stage.reads, stage.read_registers, strict=True):
+        value = variables.get(key)
+        if value is None:
+            if key not in stage.optional_reads:
+                raise uninitialized(plan, state, key, None)
+        elif hasattr(value, "block_until_ready"):
+            value = np.asarray(value)
+        registers[register] = value
+
+
+def _interpret(
+    plan: Plan, stage: Stage, state: State, registers: list[Any], work: Work | None = None, commit: bool = True
+) -> None:
+    _bring_home(stage, registers)
     if not (stage.reads or stage.writes or stage.random_ops):
         interpret(stage, registers, None, work)
         return
     with state.lock:
-        variables = state.variables
-        for key, register in zip(stage.reads, stage.read_registers, strict=True):
-            value = variables.get(key)
-            if value is None:
-                if key not in stage.optional_reads:
-                    raise uninitialized(plan, state, key, None)
-            elif hasattr(value, "block_until_ready"):
-                value = np.asarray(value)
-            registers[register] = value
+        _read_variables(plan, stage, state, registers)
         counters = state.counters(stage.random_ops) if stage.random_ops else None
         used = interpret(stage, registers, counters, work)
         if commit:

@@ -14,9 +14,11 @@ from evergraph.compiler.interpret import interpret_one
 from evergraph.compiler.plan import Instruction, Stage
 from evergraph.framework import errors
 from evergraph.framework.tensor import Tensor
-from evergraph.runtime.executor import fetched, uninitialized
+from evergraph.ops.running import Running
+from evergraph.runtime.executor import fetched, run_plan, uninitialized
 from evergraph.runtime.feeds import feed_array, feed_tensor
 from evergraph.runtime.fetches import Fetches, feed_parts, partial_feed_parts
+from evergraph.runtime.functions import caller
 
 
 class PartialRun:
@@ -134,8 +136,9 @@ class PartialRun:
                         self._registers[register] = None if value is None else np.asarray(value)
             counters = state.counters(stage.random_ops) if stage.random_ops else None
             used = [0] * len(stage.random_ops)
+            run = Running(state.resources, caller(state, None, run_plan))
             with np.errstate(all="ignore"):
-                interpret_one(instruction, self._registers, counters, used)
+                interpret_one(instruction, self._registers, counters, used, None, run)
             if stage.random_ops:
                 state.advance(stage.random_ops, used)
             made = self._plan.effects.writes.get(instruction.op, ())

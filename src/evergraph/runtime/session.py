@@ -6,6 +6,7 @@ share the plans and compiled programs, which belong to the graph, and no values.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ class BaseSession:
         self._closed = False
         self._calls: dict[Any, Call] = {}
         self._partial_runs: dict[str, PartialRun] = {}
+        self._timeout = int(config.operation_timeout_in_ms) if config is not None else 0
         self._log_placement = bool(config is not None and config.log_device_placement)
 
     @property
@@ -88,6 +90,7 @@ class BaseSession:
     def close(self) -> None:
         """Give back the values this session holds. It cannot run anything afterwards."""
         self._closed = True
+        self._state.resources.close()
         with self._state.lock:
             self._state.variables.clear()
         self._calls.clear()
@@ -144,9 +147,14 @@ class BaseSession:
         if options is not None or run_metadata is not None:
             computed = trace.run_with_options(self, plan, fed, options, run_metadata)
         else:
-            computed = execute(plan, self._state, fed)
+            computed = execute(plan, self._state, fed, None, self._deadline())
         where = call.fetches
         return computed[0] if where.single else where.values(computed)
+
+    def _deadline(self, timeout: int = 0) -> float | None:
+        """When a run that starts now gives up waiting; `timeout` (ms) goes before the session's own."""
+        limit = timeout or self._timeout
+        return time.monotonic() + limit / 1000 if limit > 0 else None
 
     def _new_call(self, fetches: Any, feed_dict: Any, key: Any) -> Call:
         self._check_open()
@@ -216,7 +224,7 @@ class BaseSession:
             if options is not None or run_metadata is not None:
                 computed = trace.run_with_options(self, plan, fed, options, run_metadata)
             else:
-                computed = execute(plan, self._state, fed)
+                computed = execute(plan, self._state, fed, None, self._deadline())
             return computed[0] if taken.single else taken.values(computed)
 
         if accept_options:

@@ -1,4 +1,4 @@
-"""The values that belong to one session: variables, and how far each random op has come."""
+"""What belongs to one session: the values of variables, queues and tables, and how far each random op has come."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework.operation import Operation
+from evergraph.ops.running import Resources
 
 
 class State:
@@ -19,6 +20,7 @@ class State:
         self.lock = threading.RLock()
         self.variables: dict[str, Any] = {}
         self.layout = 0  # grows when a variable changes its shape or type, which makes compiled programs stale
+        self.resources = Resources()
         self._counters: dict[Operation, int] = {}
 
     def store(self, keys: Sequence[str], values: Sequence[Any]) -> None:

@@ -23,13 +23,14 @@ def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run
                 f"{'options' if kind == 'RunOptions' else 'run_metadata'} must be a tf.{kind}, not {type(message)}"
             )
     level = 0 if options is None else options.trace_level
+    deadline = session._deadline(0 if options is None else options.timeout_in_ms)
     if run_metadata is None or level == NO_TRACE:
-        computed = execute(plan, session._state, fed)
+        computed = execute(plan, session._state, fed, None, deadline)
         if run_metadata is not None:
             run_metadata.Clear()
         return computed
     timings: list[tuple[Any, int, int]] = []
-    computed = execute(plan, session._state, fed, timings)
+    computed = execute(plan, session._state, fed, timings, deadline)
     _fill(run_metadata, timings)
     return computed
 

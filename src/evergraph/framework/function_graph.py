@@ -1,0 +1,114 @@
+"""The body of a function: a graph with arguments and results.
+
+    outer graph    x ──► Map(f = "double", ...)            library: "double" ──► FunctionGraph
+    body           argument ──► Mul ──► result
+
+What a body takes from the graph around it is *captured*: constants are copied, any other tensor becomes one more
+argument, after those that the caller gives. `formats/functions.py` turns bodies into TF's `FunctionDef`s and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evergraph.framework import opdefs
+from evergraph.framework.dtypes import DType
+from evergraph.framework.graph import Graph
+from evergraph.framework.opdefs import OpDef
+from evergraph.framework.operation import Operation
+from evergraph.framework.shapes import Shape
+from evergraph.framework.tensor import Tensor
+
+
+class FunctionGraph(Graph):
+    """The graph of a function's body, while it is built and afterwards.
+
+    Args:
+        name: the function's name in the library of `outer`.
+        outer: the graph that the function belongs to.
+        captures_by_value: copy every captured tensor's op, with what it depends on, instead of taking it as an argument.
+    """
+
+    def __init__(self, name: str, outer: Graph, captures_by_value: bool = False) -> None:
+        super().__init__()
+        self.function_name = name
+        self.outer_graph = outer
+        self.captures: dict[Tensor, Tensor] = {}  # tensor outside to the argument that stands for it
+        self.arguments: list[Tensor] = []  # those of the caller, then the captured ones
+        self.results: list[Tensor] = []
+        self._by_value = captures_by_value
+        self._building_function = True
+        self._seed = outer.seed
+        self._functions = outer._functions
+        self._collections = outer._collections
+        self._producer = outer._producer
+
+    def argument(self, kind: DType, shape: Shape, name: str = "arg") -> Tensor:
+        """One more argument that the caller gives. Those come before anything is captured."""
+        made = self._placeholder(kind, shape, name)
+        self.arguments.append(made)
+        return made
+
+    def _placeholder(self, kind: DType, shape: Shape, name: str) -> Tensor:
+        opdef = opdefs.lookup("Placeholder")
+        assert opdef is not None
+        with self.control_dependencies(None):
+            made = super().add_op(opdef, (), {"dtype": kind.base_dtype, "shape": shape}, name)
+        made.outputs[0].static_shape = shape
+        return made.outputs[0]
+
+    def capture(self, t: Tensor) -> Tensor:
+        """What stands for `t`, a tensor of a graph around this one, inside the body."""
+        found = self.captures.get(t)
+        if found is not None:
+            return found
+        if isinstance(self.outer_graph, FunctionGraph) and t.graph is not self.outer_graph:
+            t_here = self.outer_graph.capture(t)
+        else:
+            t_here = t
+        if t_here.op.type == "Const" or self._by_value:
+            found = self._copied(t_here)
+        else:
+            found = self._placeholder(t_here.dtype, t_here.static_shape, t_here.op.name.rpartition("/")[2])
+            found._handle_data = t_here._handle_data
+            self.arguments.append(found)
+        self.captures[t] = found
+        return found
+
+    def _copied(self, t: Tensor) -> Tensor:
+        op = t.op
+        if op.opdef.is_stateful:
+            raise ValueError(f"Cannot capture a stateful node (name:{op.name}, type:{op.type}) by value.")
+        if op.type == "Placeholder":
+            raise ValueError(f"Cannot capture a placeholder (name:{op.name}, type:{op.type}) by value.")
+        inputs = tuple(self.capture(i) for i in op.inputs)
+        with self.control_dependencies(None):
+            made = super().add_op(op.opdef, inputs, dict(op.attrs), op.name.rpartition("/")[2])
+        for ours, theirs in zip(made.outputs, op.outputs, strict=True):
+            self.captures[theirs] = ours
+        return made.outputs[t.value_index]
+
+    @property
+    def captured(self) -> list[Tensor]:
+        """The tensors outside that calls of the function pass after the caller's own, in the order of the arguments."""
+        argument_of = {inside: outside for outside, inside in self.captures.items()}
+        return [argument_of[t] for t in self.arguments if t in argument_of]
+
+    def add_op(
+        self,
+        opdef: OpDef,
+        inputs: tuple[Tensor, ...],
+        attrs: dict[str, Any],
+        name: str | None = None,
+        frame_depth: int = 2,
+    ) -> Operation:
+        if any(t.op.graph is not self for t in inputs):
+            inputs = tuple(t if t.op.graph is self else self.capture(t) for t in inputs)
+        if self._frames is None and frame_depth:
+            frame_depth += 1
+        return super().add_op(opdef, inputs, attrs, name, frame_depth)
+
+    def finish(self, results: Sequence[Tensor]) -> None:
+        """Say what the function gives; a result of a graph outside is captured."""
+        self.results = [t if t.graph is self else self.capture(t) for t in results]

@@ -1,0 +1,142 @@
+"""What a kernel may know of the run it is part of: `@op(..., host=True, session=True)`.
+
+Most kernels are functions of their inputs. Queues, tables, readers and iterators are not: they live as long as the
+session, have a name there, and may make a run wait. The kernel of such an op gets a keyword `run`, a `Running`:
+
+    @op("FIFOQueueV2", host=True, session=True)
+    def fifo_queue(xp, *, run, container, shared_name, ...):
+        return run.resource(container, shared_name, lambda: FifoQueue(...))   # the handle is the object itself
+
+    @op("QueueDequeueV2", host=True, session=True)
+    def dequeue(xp, handle, *, run, ...):
+        with handle.condition:
+            run.wait_for(handle.condition, lambda: handle.elements or handle.closed)
+
+A handle in a graph (a `resource`, or a reference to strings in older graphs) is, in a run, the Python object that it
+names. Ops of this kind run without the session's lock, so one that waits stops nobody else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from evergraph.framework import errors
+from evergraph.framework.operation import Operation
+
+T = TypeVar("T")
+
+
+class Resources:
+    """The named objects of one session: queues, tables, readers, iterators, ..."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._named: dict[tuple[str, str], Any] = {}
+        self._closed: errors.OpError | None = None
+        self._waiting: list[threading.Condition] = []
+
+    def get_or_make(self, container: str, name: str, make: Callable[[], T]) -> T:
+        """The object called `name`, made the first time."""
+        with self._lock:
+            found = self._named.get((container, name))
+            if found is None:
+                found = self._named[container, name] = make()
+            return found
+
+    def remove(self, thing: Any) -> bool:
+        """Forget `thing`; whether it was there."""
+        with self._lock:
+            names = [name for name, held in self._named.items() if held is thing]
+            for name in names:
+                del self._named[name]
+        return bool(names)
+
+    def close(self) -> None:
+        """Let go of everything; whoever waits here or comes later gets a `CancelledError`."""
+        with self._lock:
+            self._closed = errors.CancelledError(None, None, "Session has been closed.")
+            waiting = self._waiting[:]
+            things = list(self._named.values())
+            self._named.clear()
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
+        for thing in things:
+            if hasattr(thing, "release"):
+                thing.release()
+
+    def check_open(self) -> None:
+        if self._closed is not None:
+            raise errors.CancelledError(None, None, self._closed.message)
+
+    @contextmanager
+    def woken_at_close(self, condition: threading.Condition) -> Iterator[None]:
+        """Inside, closing the session notifies `condition`."""
+        with self._lock:
+            self._waiting.append(condition)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(condition)
+
+
+class Running:
+    """One run of a session, as a kernel sees it.
+
+    Args:
+        resources: the session's.
+        call: runs a function of the graph's library: `call(name, arguments)` gives its results.
+        deadline: when the run gives up, on the clock `time.monotonic` (s), or None.
+    """
+
+    __slots__ = ("call", "deadline", "op", "resources")
+
+    def __init__(
+        self,
+        resources: Resources,
+        call: Callable[[Operation, Any, list[Any]], list[Any]],
+        deadline: float | None = None,
+    ) -> None:
+        self.resources = resources
+        self.call = call
+        self.deadline = deadline
+        self.op: Any = None
+
+    def at(self, op: Operation) -> Running:
+        """The same run, seen from `op`."""
+        here = Running(self.resources, self.call, self.deadline)
+        here.op = op
+        return here
+
+    def resource(self, container: bytes, shared_name: bytes, make: Callable[[], T]) -> T:
+        """The session's object of that name; without a name, the one of this op."""
+        return self.resources.get_or_make(container.decode(), shared_name.decode() or self.op.name, make)
+
+    def function(self, function: Any, arguments: list[Any]) -> list[Any]:
+        """Run a function of the graph's library (an attribute of type `func`) and give its results."""
+        return self.call(self.op, function, arguments)
+
+    def check(self) -> None:
+        """Raise if the session was closed or the time of the run is over."""
+        self.resources.check_open()
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
+
+    def wait_for(self, condition: threading.Condition, ready: Callable[[], Any]) -> None:
+        """Wait until `ready()`; the caller holds `condition`, and whoever changes what `ready` looks at notifies it.
+
+        Raises:
+            CancelledError: if the session is closed meanwhile.
+            DeadlineExceededError: if the time given to the run is over.
+        """
+        if ready():
+            return
+        with self.resources.woken_at_close(condition):
+            while not ready():
+                self.check()
+                condition.wait(None if self.deadline is None else max(0.0, self.deadline - time.monotonic()))
