@@ -45,6 +45,8 @@ def interpret(
     with np.errstate(all="ignore"):
         for instruction in stage.instructions:
             interpret_one(instruction, registers, counters, used, work, run)
+            if instruction.session and run is not None and run.step.handed_over is not None:
+                break  # this op had to wait, and the rest of the run has been handed over meanwhile
             for register in instruction.frees:
                 registers[register] = None
     return used

@@ -6,7 +6,7 @@ A device stage becomes one pure function
         -> (outputs, new values of the variables, whether all checks hold)
 
 traced once per input signature and compiled by XLA. Buffers of the variables it overwrites are donated, so an update
-is in place. While tracing, a value that is already known (constants, `tf.shape` of a known shape, and what follows
+is in place. Where checks (of label ranges, say) are little work they become a program of their own, which runs first. While tracing, a value that is already known (constants, `tf.shape` of a known shape, and what follows
 from them) stays a NumPy array, so that shapes, axes and loop counts become static by themselves.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler import malloc
+from evergraph.compiler.checks import checks_apart
 from evergraph.compiler.interpret import blocks_used, located, wrong_shape
 from evergraph.compiler.plan import Instruction, Register, Stage
 from evergraph.framework import errors
@@ -33,7 +34,9 @@ LIFT_LIMIT = 65_536
 class Program:
     """A compiled device stage for one signature of inputs."""
 
-    def __init__(self, stage: Stage, constants: list[Any], static_values: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self, stage: Stage, constants: list[Any], static_values: Sequence[np.ndarray], is_checked: bool = False
+    ) -> None:
         malloc.keep_freed_memory()
         import jax
 
@@ -54,7 +57,9 @@ class Program:
         self.moves = self.device is not None and self.device != jax.local_devices()[0]
         with jax.enable_x64(True):
             self.lifted = [jax.device_put(self.constants[r], self.device) for r in self.lifted_registers]
-        self._compiled = jax.jit(self._trace, donate_argnums=(0,))
+        self._compiled: Any = jax.jit(self._trace, donate_argnums=(0,))
+        self._wants_check_first = is_checked and bool(self.donated)
+        self._check: Any = None
         self._x64 = jax.enable_x64
         self._put = jax.device_put
 
@@ -64,11 +69,50 @@ class Program:
         with self._x64(True):
             if self.moves:
                 donated, kept, inputs = self._put((donated, kept, inputs), self.device)
+            if self._wants_check_first:
+                self._put_check_first(donated, kept, inputs, counters)
+            if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
+                return [], donated, False
             return self._compiled(donated, kept, inputs, self.lifted, counters)
+
+    def _put_check_first(self, *args: Any) -> None:
+        """Make a program of its own of the checks, if they are little work; the other then needs no guards."""
+        self._wants_check_first = False
+        donated, kept, inputs, counters = args
+        found = checks_apart(self._unguarded, donated, kept, inputs, self.lifted, counters)
+        if found is not None:
+            self._check, self._compiled = found
 
     def _trace(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any
     ) -> tuple[list[Any], list[Any], Any]:
+        import jax.numpy as jnp
+
+        outputs, writes, checks = self._run(donated, kept, inputs, lifted, counters)
+        ok = checks.holds()
+        if ok is not None:
+            old = dict(zip(self.donated, donated, strict=True))
+            writes = [
+                new if key not in old or checks.is_guarded(new) else jnp.where(ok, new, old[key])
+                for key, new in zip(self.stage.writes, writes, strict=True)
+            ]
+        return outputs, writes, ok
+
+    def _unguarded(
+        self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any
+    ) -> tuple[list[Any], list[Any], Any]:
+        outputs, writes, checks = self._run(donated, kept, inputs, lifted, counters, guards=False)
+        return outputs, writes, checks.conditions
+
+    def _run(
+        self,
+        donated: list[Any],
+        kept: list[Any],
+        inputs: list[Any],
+        lifted: list[Any],
+        counters: Any,
+        guards: bool = True,
+    ) -> tuple[list[Any], list[Any], CheckCollector]:
         import jax.numpy as jnp
 
         values: dict[Register, Any] = dict(self.constants)
@@ -78,22 +122,15 @@ class Program:
         values.update(dict.fromkeys(self.stage.read_registers))
         values.update(zip(self.donated_registers, donated, strict=True))
         values.update(zip(self.kept_registers, kept, strict=True))
-        checks = CheckCollector(jnp, donated)
+        checks = CheckCollector(jnp, donated, guards)
         collectors.append(checks)
         try:
             for instruction in _updates_last(self.stage.instructions):
                 self._trace_one(instruction, values, counters, jnp)
         finally:
             collectors.pop()
-        ok = checks.holds()
-        writes = [values[r] for r in self.stage.write_registers]
-        if ok is not None:
-            old = dict(zip(self.donated, donated, strict=True))
-            writes = [
-                new if key not in old or checks.is_guarded(new) else jnp.where(ok, new, old[key])
-                for key, new in zip(self.stage.writes, writes, strict=True)
-            ]
-        return [jnp.asarray(values[r]) for r in self.stage.outputs], [jnp.asarray(w) for w in writes], ok
+        writes = [jnp.asarray(values[r]) for r in self.stage.write_registers]
+        return [jnp.asarray(values[r]) for r in self.stage.outputs], writes, checks
 
     def _trace_one(self, instruction: Instruction, values: dict[Register, Any], counters: Any, jnp: Any) -> None:
         args = [

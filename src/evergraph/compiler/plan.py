@@ -82,6 +82,7 @@ class Plan:
     effects: Effects
     ops: list[Operation]
     readers: dict[Operation, list[tuple[Operation, Any, int | None]]] | None = None  # with control flow: who reads whom
+    parts: Any = None  # of a plan in which one op may wait while others go on (runtime/handover.py)
 
 
 # A plan that holds one of these runs as a flow of tokens (runtime/dataflow.py), not in stages.

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from evergraph.compiler.effects import VARIABLE_OPS, Effects
+from evergraph.compiler.effects import VARIABLE_OPS, Effects, variable_of
 from evergraph.framework import dtypes
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -46,6 +46,8 @@ def runs_on_host(op: Operation) -> bool:
     """Whether `op` needs values in the hands of Python: by its declaration, or since it moves strings."""
     if op.opdef.host:
         return True
+    if any(t.dtype is dtypes.resource and variable_of(t) is None for t in op.outputs):
+        return True  # it hands on a queue, a table, ...: objects of the session, not values
     return any(t.dtype._base._kind in "SV" for t in op.inputs) or any(t.dtype._base._kind in "SV" for t in op.outputs)
 
 

@@ -18,7 +18,9 @@ from evergraph.framework.graph import Graph
 
 def name_of(function: Any) -> str:
     """The name in an attribute of type `func`: a message, a string, or something with a name."""
-    return function if isinstance(function, str) else function.decode() if isinstance(function, bytes) else function.name
+    return (
+        function if isinstance(function, str) else function.decode() if isinstance(function, bytes) else function.name
+    )
 
 
 def body_of(graph: Graph, function: Any) -> FunctionGraph:
@@ -62,7 +64,7 @@ def from_function_def(proto: Any, outer: Graph) -> FunctionGraph:
             return "^" + place.get(text[1:], text[1:]).partition(":")[0]
         name, _, rest = text.partition(":")
         if not rest:
-            return place[name] if name in place else name
+            return place.get(name, name)
         output, _, position = rest.partition(":")
         return f"{name}:{starts[name][output] + int(position or 0)}"
 

@@ -28,9 +28,18 @@ class FunctionGraph(Graph):
         name: the function's name in the library of `outer`.
         outer: the graph that the function belongs to.
         captures_by_value: copy every captured tensor's op, with what it depends on, instead of taking it as an argument.
+        may_copy: stateful ops that are copied all the same.
+        copies_constants: whether captured constants are copied, or are arguments like the rest.
     """
 
-    def __init__(self, name: str, outer: Graph, captures_by_value: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        outer: Graph,
+        captures_by_value: bool = False,
+        may_copy: Sequence[Operation] = (),
+        copies_constants: bool = True,
+    ) -> None:
         super().__init__()
         self.function_name = name
         self.outer_graph = outer
@@ -38,6 +47,8 @@ class FunctionGraph(Graph):
         self.arguments: list[Tensor] = []  # those of the caller, then the captured ones
         self.results: list[Tensor] = []
         self._by_value = captures_by_value
+        self._may_copy = frozenset(may_copy)
+        self._copies_constants = copies_constants
         self._building_function = True
         self._seed = outer.seed
         self._functions = outer._functions
@@ -67,7 +78,7 @@ class FunctionGraph(Graph):
             t_here = self.outer_graph.capture(t)
         else:
             t_here = t
-        if t_here.op.type == "Const" or self._by_value:
+        if self._by_value or self._copies_constants and t_here.op.type == "Const":
             found = self._copied(t_here)
         else:
             found = self._placeholder(t_here.dtype, t_here.static_shape, t_here.op.name.rpartition("/")[2])
@@ -78,7 +89,7 @@ class FunctionGraph(Graph):
 
     def _copied(self, t: Tensor) -> Tensor:
         op = t.op
-        if op.opdef.is_stateful:
+        if op.opdef.is_stateful and op not in self._may_copy:
             raise ValueError(f"Cannot capture a stateful node (name:{op.name}, type:{op.type}) by value.")
         if op.type == "Placeholder":
             raise ValueError(f"Cannot capture a placeholder (name:{op.name}, type:{op.type}) by value.")

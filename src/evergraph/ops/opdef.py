@@ -204,15 +204,16 @@ class CheckCollector:
     whole tables would copy the table.
     """
 
-    def __init__(self, xp: Any = None, variables: Sequence[Any] = ()) -> None:
+    def __init__(self, xp: Any = None, variables: Sequence[Any] = (), guards: bool = True) -> None:
         self.conditions: list[Any] = []
+        self._guards = guards  # whether kernels have to guard their updates: not when the checks run first
         self._xp = xp
         self._untouched = {id(v): v for v in variables}  # arrays that hold no unguarded write
         self._guarded: dict[int, tuple[Any, int]] = {}
 
     def holds(self) -> Any:
         """Whether all conditions so far hold: a traced scalar, or None when there are none."""
-        if not self.conditions:
+        if not self.conditions or not self._guards:
             return None
         return self._xp.stack([self._xp.asarray(c) for c in self.conditions]).all()
 
@@ -231,6 +232,7 @@ class _Collectors(threading.local):
 
     def __init__(self) -> None:
         self._stack: list[CheckCollector] = []
+        self.required = 0  # how many conditions this thread's kernels have stated under NumPy
         self.append = self._stack.append
         self.pop = self._stack.pop
 
@@ -251,6 +253,7 @@ def require(xp: Any, condition: Any, make_error: Callable[[], Exception]) -> Non
     variable changes, and the stage is run again op by op so that the error can show the values.
     """
     if isinstance(condition, bool | np.bool_ | np.ndarray):
+        collectors.required += 1
         if not np.all(condition):
             raise make_error()
     elif collectors:

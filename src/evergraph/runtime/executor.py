@@ -25,9 +25,11 @@ from evergraph.compiler.stages import HOST, HOST_STATE
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.ops.opdef import collectors
 from evergraph.ops.running import Running
 from evergraph.runtime.dataflow import Dataflow
 from evergraph.runtime.functions import caller
+from evergraph.runtime.handover import Handover
 from evergraph.runtime.state import State, value_of
 
 SMALL_OPS = 12
@@ -40,10 +42,11 @@ PATIENCE = 8
 class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
-    __slots__ = ("program", "runs", "stays_interpreted", "work")
+    __slots__ = ("is_checked", "program", "runs", "stays_interpreted", "work")
 
     def __init__(self) -> None:
         self.runs = 0
+        self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
         self.stays_interpreted = False
         self.program: Program | None = None
         self.work: Work | None = None
@@ -86,9 +89,22 @@ def run_plan(
                 if value is None:
                     raise uninitialized(plan, state, key, plan.fetches[position].op)
                 registers[plan.fetch_registers[position]] = value_of(value)
+    run: Running | None = None
     for stage in plan.stages:
         if stage.kind == HOST:
-            _run_host_stage(plan, stage, state, registers, timings, deadline)
+            if stage.needs_run and run is None:
+                run = Running(state.resources, caller(state, deadline, run_plan), deadline)
+                if timings is None:
+                    run.step.before_wait = Handover(plan, state, registers, run, run_stage).before_wait
+            try:
+                _run_host_stage(plan, stage, state, registers, timings, run)
+            except BaseException as error:
+                if run is not None and run.step.handed_over is not None:
+                    run.step.handed_over.finish(error)
+                raise
+            if run is not None and run.step.handed_over is not None:
+                run.step.handed_over.finish()
+                break
         elif timings is not None:
             _interpret(plan, stage, state, registers, Work(timings))
         elif stage.kind == HOST_STATE:
@@ -142,11 +158,13 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         )
         if choice.runs <= threshold:
             work = Work()
+            required = collectors.required
             _interpret(plan, stage, state, registers, work)
+            choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             return
         static_values = [np.asarray(registers[r]) for r in stage.static_inputs]
-        program = choice.program = Program(stage, plan.registers, static_values)
+        program = choice.program = Program(stage, plan.registers, static_values, choice.is_checked)
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
     with state.lock:
@@ -190,18 +208,26 @@ def _explain(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> No
     raise errors.InternalError(None, None, "a check failed in a compiled stage, but holds when its ops run one by one")
 
 
+def run_stage(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
+    """Run one stage in which no op may wait."""
+    if stage.kind == HOST:
+        _run_host_stage(plan, stage, state, registers, None, None)
+    elif stage.kind == HOST_STATE:
+        _interpret(plan, stage, state, registers)
+    else:
+        _run_device_stage(plan, stage, state, registers)
+
+
 def _run_host_stage(
-    plan: Plan, stage: Stage, state: State, registers: list[Any], timings: list[Any] | None, deadline: float | None
+    plan: Plan, stage: Stage, state: State, registers: list[Any], timings: list[Any] | None, run: Running | None
 ) -> None:
     """Host ops that leave nothing in a variable. They run outside the lock, since some of them may have to wait."""
     _bring_home(stage, registers)
     if stage.reads:
         with state.lock:
             _read_variables(plan, stage, state, registers)
-    run = None
     if stage.needs_run:
         state.resources.check_open()
-        run = Running(state.resources, caller(state, deadline, run_plan), deadline)
     interpret(stage, registers, None, None if timings is None else Work(timings), run)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import dtypes, shapes
+from evergraph.framework import dtypes, errors, shapes
 from evergraph.framework.convert import as_bytes
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -61,9 +61,18 @@ def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
             f"the feed with key {tensor}."
         )
     if kind._kind == "S":
-        array = np.asarray(value, dtype=object)
+        if type(value) is int:
+            raise TypeError(
+                f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
+                f"{kind.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
+            )
+        array = given_strings(value)
+        if set(map(type, array.ravel().tolist())) <= {bytes}:
+            return array
         encoded = np.empty(array.shape, object)
         for i, text in enumerate(array.reshape(-1)):
+            if not isinstance(text, str | bytes):
+                raise errors.InternalError(None, None, f"Unsupported object type {type(text).__name__}")
             encoded.reshape(-1)[i] = as_bytes(text)
         return encoded
     if kind._kind in "RV":
@@ -83,6 +92,14 @@ def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
         raise type(error)(
             f"{error}: cannot feed {tensor.name!r} of type {kind.name} with {_brief(value)} of type {type(value).__name__!r}"
         ) from None
+
+
+def given_strings(value: Any) -> np.ndarray:
+    """Fed strings as they were given, `str` or `bytes`: what TF gives for a fetch of a fed tensor."""
+    try:
+        return np.asarray(value, dtype=object)
+    except ValueError:  # rows of different lengths
+        raise errors.InternalError(None, None, "Unsupported object type list") from None
 
 
 def _brief(value: Any) -> str:

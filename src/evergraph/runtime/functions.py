@@ -33,14 +33,57 @@ def _effects(body: FunctionGraph) -> list[Any]:
     return [op for op in body._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
 
 
-def caller(
-    state: State, deadline: float | None, run_plan: Callable[..., list[Any]]
-) -> Callable[[Operation, Any, list[Any]], list[Any]]:
+class Streams(State):
+    """A session's state with random streams of its own: the functions of one iterator start theirs anew."""
+
+    def __init__(self, session: State) -> None:
+        self._session = session
+        self.lock, self.variables, self.resources = session.lock, session.variables, session.resources
+        self._counters = {}
+
+    @property
+    def layout(self) -> int:  # type: ignore[override]
+        return self._session.layout
+
+    @layout.setter
+    def layout(self, value: int) -> None:
+        self._session.layout = value
+
+
+class Library:
+    """Runs functions of a graph's library in a session; their random ops go on from call to call."""
+
+    def __init__(self, state: State, run_plan: Callable[..., list[Any]]) -> None:
+        self._state, self._run_plan = Streams(state), run_plan
+
+    def bound(self, graph: Any, function: Any) -> Callable[[list[Any]], list[Any]]:
+        """A function of the library of `graph`, ready to be called with its arguments."""
+        body = body_of(graph, function)
+        plan, state, run_plan, n = plan_of(body), self._state, self._run_plan, len(body.results)
+
+        def call(arguments: list[Any]) -> list[Any]:
+            values = run_plan(plan, state, arguments)
+            return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[:n]]
+
+        return call
+
+
+class Caller:
     """What `Running.call` is for a run in `state`."""
 
-    def call(op: Operation, function: Any, arguments: list[Any]) -> list[Any]:
+    __slots__ = ("_deadline", "_run_plan", "_state")
+
+    def __init__(self, state: State, deadline: float | None, run_plan: Callable[..., list[Any]]) -> None:
+        self._state, self._deadline, self._run_plan = state, deadline, run_plan
+
+    def __call__(self, op: Operation, function: Any, arguments: list[Any]) -> list[Any]:
         body = body_of(op.graph, function)
-        values = run_plan(plan_of(body), state, arguments, None, deadline)
+        values = self._run_plan(plan_of(body), self._state, arguments, None, self._deadline)
         return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[: len(body.results)]]
 
-    return call
+    def library(self) -> Library:
+        """The functions of the graph's library, with random streams that start here."""
+        return Library(self._state, self._run_plan)
+
+
+caller = Caller

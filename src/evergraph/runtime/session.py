@@ -19,7 +19,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.runtime import devices, trace
 from evergraph.runtime.executor import execute
-from evergraph.runtime.feeds import feed_array, feed_tensor
+from evergraph.runtime.feeds import feed_array, feed_tensor, given_strings
 from evergraph.runtime.fetches import Fetches, feed_parts, fetch_key
 from evergraph.runtime.partial import PartialRun
 from evergraph.runtime.state import State
@@ -28,13 +28,16 @@ from evergraph.runtime.state import State
 class Call:
     """Everything about a pair (fetches, fed tensors) that does not change from run to run."""
 
-    __slots__ = ("edits", "feeds", "fetches", "keep", "plan")
+    __slots__ = ("echoes", "edits", "feeds", "fetches", "keep", "plan")
 
     def __init__(self, fetches: Fetches, feeds: list[Tensor], plan: Plan, edits: int, keep: Any) -> None:
         self.fetches = fetches
         self.feeds = feeds
         self.plan = plan
         self.edits = edits
+        # Fetched tensors of strings that are fed: (place among the fetches, place among the feeds).
+        places = {t: i for i, t in enumerate(feeds) if t.dtype._kind == "S"}
+        self.echoes = [(i, places[t]) for i, t in enumerate(fetches.elements) if t in places] if places else []
         self.keep = keep  # the fetches and feed keys themselves: the cache names some of them by identity
 
 
@@ -148,6 +151,11 @@ class BaseSession:
             computed = trace.run_with_options(self, plan, fed, options, run_metadata)
         else:
             computed = execute(plan, self._state, fed, None, self._deadline())
+        if call.echoes:
+            given = [value for key, whole in feed_dict.items() for _, value in _feed_pairs(key, whole)]
+            computed = list(computed)
+            for fetch, feed in call.echoes:
+                computed[fetch] = given_strings(given[feed])
         where = call.fetches
         return computed[0] if where.single else where.values(computed)
 
