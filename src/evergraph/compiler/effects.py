@@ -12,7 +12,7 @@ Each write makes a *version* of its variable. Ancestor writes fit in one Python 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evergraph.framework import dtypes, errors
@@ -65,9 +65,15 @@ class Effects:
     """variable to the op that declares it."""
 
 
-def effects(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Effects:
-    """The effects of `ops`, which are in topological order with creation order as the tie-break."""
+def effects(
+    ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Operation, Operation] | None = None
+) -> Effects:
+    """The effects of `ops`, which are in topological order with creation order as the tie-break.
+
+    `maker` says which op of `ops` stands for an op that is not there itself (those of a loop).
+    """
     found = Effects()
+    maker = maker or {}
     bit: dict[Operation, int] = {}
     ancestors: dict[Operation, int] = {}
     history: dict[str, list[tuple[int, Operation]]] = {}
@@ -77,8 +83,10 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Effects:
         if any_writes:
             for t in op.inputs:
                 if t not in fed:
-                    seen |= ancestors.get(t.op, 0) | bit.get(t.op, 0)
+                    source = maker.get(t.op, t.op)
+                    seen |= ancestors.get(source, 0) | bit.get(source, 0)
             for c in op._control_inputs:
+                c = maker.get(c, c)
                 seen |= ancestors.get(c, 0) | bit.get(c, 0)
             if seen:
                 ancestors[op] = seen

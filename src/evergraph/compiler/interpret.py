@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler.effects import variable_of
 from evergraph.compiler.plan import Instruction, Stage
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.ops.control_flow import DEAD
 from evergraph.ops.running import Running
 
 
@@ -60,6 +62,19 @@ def interpret_one(
     work: Work | None = None,
     run: Running | None = None,
 ) -> None:
+    if instruction.guards and not all(holds(registers[r], side) for r, side in instruction.guards):
+        _leave_out(instruction, registers)
+        return
+    if instruction.loop is not None:
+        interpret_loop(instruction, registers, counters, used, work, run)
+        return
+    if instruction.selector is not None:
+        predicate, side = instruction.selector
+        position = 0 if holds(registers[predicate], side) else 1
+        values = (registers[instruction.inputs[0][position]], np.int32(position))
+        for register, value in zip(instruction.outputs, values, strict=True):
+            registers[register] = value
+        return
     if instruction.grouped:
         args = [
             tuple([registers[r] for r in source]) if type(source) is tuple else registers[source]
@@ -67,13 +82,17 @@ def interpret_one(
         ]
     else:
         args = [registers[r] for r in instruction.inputs]
+    if instruction.guards and any(a is None for a in args):
+        raise _without_value(instruction, args)
     kernel = instruction.op.opdef.numpy_kernel or instruction.kernel
     begin = 0 if work is None or work.timings is None else time.time_ns()
     try:
         if instruction.random >= 0:
             assert counters is not None
             result = kernel(np, *args, counter=np.uint64(counters[instruction.random]), **instruction.attrs)
-            used[instruction.random] = blocks_used(instruction, args)
+            blocks = blocks_used(instruction, args)
+            used[instruction.random] += blocks
+            counters[instruction.random] = (counters[instruction.random] + blocks) % 2**64
         elif instruction.session:
             assert run is not None
             result = kernel(np, *args, run=run.at(instruction.op), **instruction.attrs)
@@ -101,6 +120,68 @@ def interpret_one(
             work.elements += getattr(registers[register], "size", 1)
         if work.timings is not None:
             work.timings.append((instruction.op, begin, time.time_ns()))
+
+
+def holds(predicate: Any, side: bool) -> bool:
+    """Whether a predicate was computed, and has this value."""
+    return predicate is not DEAD and bool(predicate) == side
+
+
+def _leave_out(instruction: Instruction, registers: list[Any]) -> None:
+    """What an op of a branch not taken leaves: nothing, and variables as they were."""
+    for register, base in zip(instruction.outputs, instruction.bases, strict=False):
+        registers[register] = registers[base]
+    for register in instruction.outputs[len(instruction.bases) :]:
+        registers[register] = DEAD
+
+
+def _without_value(instruction: Instruction, args: list[Any]) -> Exception:
+    op = instruction.op
+    blind = op.opdef.blind
+    for t, arg, value in zip(op.inputs, op.opdef.inputs, args, strict=False):
+        if value is None and arg.name not in blind and (declared := variable_of(t)) is not None:
+            return errors.FailedPreconditionError(
+                None,
+                op,
+                f"Attempting to use uninitialized value {declared.name}\n\t [[{{{{node {op.name}}}}}]]\n  Variable "
+                f"{declared.name!r} has no value in this session: run its initializer first, as "
+                "sess.run(tf.global_variables_initializer()), or restore a checkpoint.",
+            )
+    return errors.InternalError(None, op, f"an input of {op.name!r} has no value")
+
+
+def interpret_loop(
+    instruction: Instruction,
+    registers: list[Any],
+    counters: list[int] | None,
+    used: list[int],
+    work: Work | None = None,
+    run: Running | None = None,
+) -> None:
+    """Run a loop on registers of its own, iteration by iteration."""
+    loop = instruction.loop
+    assert loop is not None
+    own = loop.registers.copy()
+    for register, source in zip(loop.inputs, instruction.inputs, strict=True):
+        own[register] = registers[source]
+    values = [own[loop.inputs[i]] for i in loop.starts]
+    trips = 0
+    while True:
+        for register, value in zip(loop.variables, values, strict=True):
+            own[register] = value
+        for inner in loop.head:
+            interpret_one(inner, own, counters, used, work, run)
+        if not own[loop.go]:
+            break
+        for inner in loop.body:
+            interpret_one(inner, own, counters, used, work, run)
+        values = [own[register] for register in loop.nexts]
+        trips += 1
+        if run is not None:
+            run.check()
+    loop.op.most_trips = max(loop.op.most_trips, trips)
+    for register, position in zip(instruction.outputs, loop.results, strict=True):
+        registers[register] = values[position]
 
 
 def wrong_shape(declared: tuple[int, ...], given: tuple[int, ...]) -> errors.OpError:

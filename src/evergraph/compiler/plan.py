@@ -2,6 +2,7 @@
 
     plan(fetches, feeds) = walk back from the fetches, stop at the feeds, keep what is needed
                          → topological order, creation order as the tie-break
+                         → loops folded, guards of branches (regions.py)
                          → versions of variables (effects.py)
                          → stages (stages.py)
                          → one register per value; instructions that name registers
@@ -12,12 +13,25 @@ A plan belongs to a graph, not to a session: every session on the graph uses it,
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, variable_of
-from evergraph.compiler.stages import ALWAYS_KNOWN, Kind, Level, levels
+from evergraph.compiler.regions import (
+    ENTERS,
+    MERGES,
+    NEXTS,
+    SWITCHES,
+    Guards,
+    LoopOp,
+    Region,
+    Structure,
+    Unstructured,
+    predicate_of,
+    structured,
+)
+from evergraph.compiler.stages import ALWAYS_KNOWN, HOST, MAKERS_OF_LISTS, Kind, Level, levels
 from evergraph.framework import dtypes, errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
@@ -45,7 +59,45 @@ class Instruction:
     as_list: bool = False  # the kernel gives a list even for one output
     declared_shape: Any = None  # what Assign must give, when the variable's shape is declared
     session: bool = False  # the kernel wants to know which run it is part of
+    guards: tuple[tuple[Register, bool], ...] = ()  # the op runs if each of these predicates has that value
+    bases: tuple[Register, ...] = ()  # per new version: the one before it, which stays if the op does not run
+    selector: tuple[Register, bool] | None = None  # of a Merge: takes its first input if the predicate has that value
+    loop: LoopProgram | None = None  # of a loop: what it does
     frees: tuple[Register, ...] = ()  # registers nobody reads after this instruction (interpreted stages)
+
+
+@dataclass(slots=True)
+class LoopProgram:
+    """A loop in the form in which it runs. Its registers are its own; a copy of them serves one run of the loop.
+
+        variables = the inputs at `starts`
+        while True:
+            run head
+            if not go: break
+            run body
+            variables = nexts
+        outputs = the variables at `results`
+    """
+
+    op: LoopOp
+    registers: list[Any]  # constants in place
+    inputs: tuple[Register, ...]  # where each input of the loop goes
+    variables: tuple[Register, ...]
+    starts: tuple[int, ...]
+    head: list[Instruction]
+    go: Register
+    body: list[Instruction]
+    nexts: tuple[Register, ...]
+    results: tuple[int, ...]
+    static_inputs: frozenset[int]  # positions of inputs that must be known before the loop is compiled
+    predicates: frozenset[int]  # positions of inputs that decide which branch runs
+
+    def instructions(self) -> Iterator[Instruction]:
+        """All of its instructions, those of loops inside included."""
+        for instruction in (*self.head, *self.body):
+            yield instruction
+            if instruction.loop is not None:
+                yield from instruction.loop.instructions()
 
 
 @dataclass(slots=True)
@@ -59,11 +111,13 @@ class Stage:
     reads: tuple[str, ...] = ()  # variables read at the version of the start of the run
     read_registers: tuple[Register, ...] = ()
     optional_reads: frozenset[str] = frozenset()  # of those, the ones that may have no value
+    guarded_reads: frozenset[str] = frozenset()  # those that only ops of branches read: they may have no value, too
     writes: tuple[str, ...] = ()  # variables this stage leaves a new value in
     write_registers: tuple[Register, ...] = ()
     donated: frozenset[str] = frozenset()  # variables whose old value nobody needs afterwards
     outputs: tuple[Register, ...] = ()  # values that later stages or fetches need
     random_ops: tuple[Operation, ...] = ()
+    holds_handles: bool = False  # lists of tensors come in or go out, which no compiled program can hand over
     needs_run: bool = False  # some kernel wants to know which run it is part of
     largest: int = 0  # elements of the largest value whose static shape is known
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
@@ -80,15 +134,14 @@ class Plan:
     variable_fetches: tuple[tuple[int, str], ...]  # positions of fetches that are just a variable's value at the start
     keeps: tuple[tuple[str, Register], ...]  # start-of-run values that a stage after the first write still needs
     effects: Effects
-    ops: list[Operation]
+    ops: list[Any]
+    may_be_dead: bool = False  # a fetch is in a branch
     readers: dict[Operation, list[tuple[Operation, Any, int | None]]] | None = None  # with control flow: who reads whom
     parts: Any = None  # of a plan in which one op may wait while others go on (runtime/handover.py)
 
 
-# A plan that holds one of these runs as a flow of tokens (runtime/dataflow.py), not in stages.
 CONTROL_FLOW = frozenset(
-    "Switch RefSwitch Merge RefMerge Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond StackV2 "
-    "TensorArrayV3".split()
+    "Switch RefSwitch Merge RefMerge Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond".split()
 )
 
 
@@ -179,13 +232,17 @@ def make_plan(
     if (error := unsupported(ops)) is not None:
         raise error
     if any(op.type in CONTROL_FLOW for op in ops):
-        for op in ops:
-            place(op)
-        return _plan_of_tokens(fetches, feeds, fed, ops)
-    ops = topological(ops, fed)
-    found = effects(ops, fed)
-    leveled = levels(ops, fed, found, place)
-    return _Assembly(fetches, feeds, fed, ops, found, leveled).plan()
+        try:
+            structure = structured(ops, fed)
+        except Unstructured:
+            for op in ops:
+                place(op)
+            return _plan_of_tokens(fetches, feeds, fed, ops)
+    else:
+        structure = Structure(topological(ops, fed), {}, {})
+    found = effects(structure.ops, fed, structure.maker)
+    leveled = levels(structure, fed, found, place)
+    return _Assembly(fetches, feeds, fed, structure, found, leveled).plan()
 
 
 def _plan_of_tokens(
@@ -199,23 +256,16 @@ def _plan_of_tokens(
         for control in op._control_inputs:
             readers.setdefault(control, []).append((op, control, None))
     tensors = tuple(f for f in fetches if isinstance(f, Tensor))
-    return Plan([], [], tuple(feeds), (), tensors, (), (), (), Effects(), ops, readers)
+    return Plan([], [], tuple(feeds), (), tensors, (), (), (), Effects(), ops, readers=readers)
 
 
-class _Assembly:
-    """The state of putting a plan together: register numbers, and who reads which."""
+class _Block:
+    """Instructions under construction, and the registers they share."""
 
     def __init__(
-        self,
-        fetches: Sequence[Tensor | Operation],
-        feeds: Sequence[Tensor],
-        fed: frozenset[Tensor],
-        ops: list[Operation],
-        found: Effects,
-        leveled: dict[Operation, Level],
+        self, fed: frozenset[Tensor], guards: dict[Any, Guards], maker: dict[Operation, LoopOp], found: Effects
     ) -> None:
-        self.fetch_tensors = tuple(f for f in fetches if isinstance(f, Tensor))
-        self.feeds, self.fed, self.ops, self.effects, self.leveled = tuple(feeds), fed, ops, found, leveled
+        self.fed, self.guards, self.maker, self.effects = fed, guards, maker, found
         self.registers: list[Any] = []
         self.of_tensor: dict[Tensor, Register] = {}
         self.of_version: dict[tuple[str, int], Register] = {}
@@ -237,6 +287,190 @@ class _Assembly:
             found = self.of_version[key, version] = self.new()
         return found
 
+    def constant(self, op: Operation) -> None:
+        register = self.tensor_register(op.outputs[0])
+        self.registers[register] = op.attrs["value"]
+        self.constants.add(register)
+
+    def guards_of(self, t: Tensor) -> Guards:
+        op = self.maker.get(t.op, t.op)
+        found = self.guards.get(op, frozenset())
+        if op.type in SWITCHES:
+            found |= {(predicate_of(op.inputs[1], self.fed), bool(t.value_index))}
+        return found
+
+    def instruction(self, op: Any) -> Instruction:
+        made = self._plain_instruction(op)
+        made.guards = tuple((self.tensor_register(t), side) for t, side in sorted(self.guards.get(op, ()), key=_literal))
+        if made.guards:
+            made.pure = False
+            made.bases = tuple(self.version_register(k, v - 1) for k, v in self.effects.writes.get(op, ()))
+        return made
+
+    def _plain_instruction(self, op: Any) -> Instruction:
+        opdef = op.opdef
+        assert opdef.kernel is not None
+        flat = []
+        for position, t in enumerate(op.inputs):
+            version = self.effects.reads.get((op, position))
+            flat.append(self.tensor_register(t) if version is None else self.version_register(*version))
+        if isinstance(op, LoopOp):
+            assert op.region is not None
+            program = _LoopBlock(op.region, self.fed).program()
+            return Instruction(
+                op=op,
+                kernel=opdef.kernel,
+                inputs=tuple(flat),
+                grouped=False,
+                attrs={},
+                outputs=tuple(self.tensor_register(t) for t in op.outputs),
+                types=tuple(_kind(t) for t in op.outputs),
+                static=tuple(i in program.static_inputs for i in range(len(flat))),
+                pure=False,
+                loop=program,
+            )
+        if op.type in MERGES:
+            first, second = (self.guards_of(t) for t in op.inputs)
+            ((predicate, side),) = first - second
+            return Instruction(
+                op=op,
+                kernel=opdef.kernel,
+                inputs=(tuple(flat),),
+                grouped=True,
+                attrs={},
+                outputs=tuple(self.tensor_register(t) for t in op.outputs),
+                types=tuple(_kind(t) for t in op.outputs),
+                static=(False,),
+                pure=False,
+                selector=(self.tensor_register(predicate), side),
+            )
+        inputs: tuple[Any, ...] = tuple(flat)
+        if not opdef.plain:
+            grouped, position = [], 0
+            for arg, group in zip(opdef.inputs, grouped_inputs(op), strict=True):
+                part = flat[position : position + len(group)]
+                grouped.append(tuple(part) if arg.is_list else part[0])
+                position += len(group)
+            inputs = tuple(grouped)
+        outputs = [self.version_register(*made) for made in self.effects.writes.get(op, ())]
+        types: list[Any] = [None] * len(outputs)
+        for t in op.outputs:
+            if t.dtype._is_ref_dtype and opdef.updates:
+                continue
+            outputs.append(self.new() if t in self.fed else self.tensor_register(t))
+            types.append(_kind(t))
+        return Instruction(
+            op=op,
+            kernel=_on_both_sides if op.type in SWITCHES else opdef.kernel,
+            inputs=inputs,
+            grouped=any(isinstance(i, tuple) for i in inputs),
+            attrs={name: op.attrs[name] for name in opdef.kernel_attrs},
+            outputs=tuple(outputs),
+            types=tuple(types),
+            static=opdef.shape_static,
+            declared_shape=self.declared_shape(op),
+            session=opdef.session,
+            pure=not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.host),
+        )
+
+    def declared_shape(self, op: Operation) -> Any:
+        """The shape that an Assign has to keep to: the kernel itself does not see that of a variable without value."""
+        if op.type != "Assign" or not op.attrs["validate_shape"]:
+            return None
+        variable = variable_of(op.inputs[0])
+        shape = None if variable is None else variable.attrs.get("shape")
+        return shape if shape is not None and None not in shape else None
+
+
+def _literal(literal: tuple[Tensor, bool]) -> Any:
+    return literal[0].op._id, literal[0].value_index, literal[1]
+
+
+def _kind(t: Tensor) -> Any:
+    kind = t.dtype._base
+    return None if kind._kind in "SRVq" else kind.np
+
+
+def _on_both_sides(xp: Any, data: Any, pred: Any) -> Any:
+    """A Switch, where guards say who runs: whoever runs finds the value."""
+    return data, data
+
+
+class _LoopBlock(_Block):
+    """A loop's region as instructions."""
+
+    def __init__(self, region: Region, fed: frozenset[Tensor]) -> None:
+        super().__init__(fed, region.guards, region.maker, Effects())
+        self.region = region
+
+    def tensor_register(self, t: Tensor) -> Register:
+        while t in self.region.aliases:
+            t = self.region.aliases[t]
+        return super().tensor_register(t)
+
+    def program(self) -> LoopProgram:
+        region, loop = self.region, self.region.loop
+        position_of = {op: i for i, op in enumerate(loop.enters)}
+        inputs = tuple(
+            self.new() if op in region.starts else self.tensor_register(op.outputs[0]) for op in loop.enters
+        )
+        parts = []
+        for ops in (region.head, region.body):
+            for op in ops:
+                if op.type == "Const":
+                    self.constant(op)
+            parts.append([self.instruction(op) for op in ops if op.type != "Const"])
+        head, body = parts
+        assert region.go is not None
+        static, predicates = self.needed_from_outside([*head, *body])
+        return LoopProgram(
+            op=loop,
+            inputs=inputs,
+            variables=tuple(self.tensor_register(op.outputs[0]) for op in region.merges),
+            starts=tuple(position_of[op] for op in region.starts),
+            head=head,
+            go=self.tensor_register(region.go),
+            body=body,
+            nexts=tuple(self.tensor_register(t) for t in region.nexts),
+            results=tuple(region.results),
+            static_inputs=frozenset(i for i, r in enumerate(inputs) if r in static),
+            predicates=frozenset(i for i, r in enumerate(inputs) if r in predicates),
+            registers=self.registers,
+        )
+
+    def needed_from_outside(self, instructions: list[Instruction]) -> tuple[set[Register], set[Register]]:
+        """Registers that must be known while the loop is traced, and those that decide which branch runs."""
+        static: set[Register] = set()
+        predicates: set[Register] = set()
+        for instruction in reversed(instructions):
+            predicates.update(r for r, _ in instruction.guards)
+            if instruction.loop is not None:
+                predicates.update(instruction.inputs[i] for i in instruction.loop.predicates)
+            for source, is_static in zip(instruction.inputs, instruction.static, strict=True):
+                if is_static:
+                    static.update(source if isinstance(source, tuple) else (source,))
+            if instruction.op.type not in ALWAYS_KNOWN and not static.isdisjoint(instruction.outputs):
+                for source in instruction.inputs:
+                    static.update(source if isinstance(source, tuple) else (source,))
+        return static, predicates
+
+
+class _Assembly(_Block):
+    """A plan under construction."""
+
+    def __init__(
+        self,
+        fetches: Sequence[Tensor | Operation],
+        feeds: Sequence[Tensor],
+        fed: frozenset[Tensor],
+        structure: Structure,
+        found: Effects,
+        leveled: dict[Any, Level],
+    ) -> None:
+        super().__init__(fed, structure.guards, structure.maker, found)
+        self.fetch_tensors = tuple(f for f in fetches if isinstance(f, Tensor))
+        self.feeds, self.ops, self.leveled = tuple(feeds), structure.ops, leveled
+
     def fetch_register(self, t: Tensor) -> Register:
         if t not in self.fed and (t.dtype._is_ref_dtype or t.dtype is dtypes.resource) and variable_of(t) is not None:
             return self.version_register(*fetched_version(t, self.effects))
@@ -247,9 +481,7 @@ class _Assembly:
         by_level: dict[Level, list[Operation]] = {}
         for op in self.ops:
             if op.type == "Const":
-                register = self.new(op.attrs["value"])
-                self.of_tensor[op.outputs[0]] = register
-                self.constants.add(register)
+                self.constant(op)
             elif op.type not in VARIABLE_OPS:
                 by_level.setdefault(self.leveled[op], []).append(op)
         stages = [
@@ -283,86 +515,50 @@ class _Assembly:
             keeps=tuple(keeps),
             effects=self.effects,
             ops=self.ops,
+            may_be_dead=any(bool(self.guards_of(t)) for t in self.fetch_tensors if t not in self.fed),
         )
-
-    def instruction(self, op: Operation) -> Instruction:
-        opdef = op.opdef
-        assert opdef.kernel is not None
-        flat = []
-        for position, t in enumerate(op.inputs):
-            version = self.effects.reads.get((op, position))
-            flat.append(self.tensor_register(t) if version is None else self.version_register(*version))
-        inputs: tuple[Any, ...] = tuple(flat)
-        static: tuple[bool, ...] = opdef.shape_static
-        if not opdef.plain:
-            grouped, position = [], 0
-            for arg, group in zip(opdef.inputs, grouped_inputs(op), strict=True):
-                part = flat[position : position + len(group)]
-                grouped.append(tuple(part) if arg.is_list else part[0])
-                position += len(group)
-            inputs = tuple(grouped)
-        outputs = [self.version_register(*made) for made in self.effects.writes.get(op, ())]
-        types: list[Any] = [None] * len(outputs)
-        for t in op.outputs:
-            if t.dtype._is_ref_dtype and opdef.updates:
-                continue
-            outputs.append(self.new() if t in self.fed else self.tensor_register(t))
-            kind = t.dtype._base
-            types.append(None if kind._kind in "SRVq" else kind.np)
-        return Instruction(
-            op=op,
-            kernel=opdef.kernel,
-            inputs=inputs,
-            grouped=any(isinstance(i, tuple) for i in inputs),
-            attrs={name: op.attrs[name] for name in opdef.kernel_attrs},
-            outputs=tuple(outputs),
-            types=tuple(types),
-            static=static,
-            declared_shape=self.declared_shape(op),
-            session=opdef.session,
-            pure=not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.host),
-        )
-
-    def declared_shape(self, op: Operation) -> Any:
-        """The shape that an Assign has to keep to: the kernel itself does not see that of a variable without value."""
-        if op.type != "Assign" or not op.attrs["validate_shape"]:
-            return None
-        variable = variable_of(op.inputs[0])
-        shape = None if variable is None else variable.attrs.get("shape")
-        return shape if shape is not None and None not in shape else None
 
     def number_random_ops(self, stage: Stage) -> None:
         random_ops: list[Operation] = []
-        for instruction in stage.instructions:
+        for instruction in _all(stage.instructions):
             if instruction.op.opdef.random_blocks is not None:
                 instruction.random = len(random_ops)
                 random_ops.append(instruction.op)
         stage.random_ops = tuple(random_ops)
-        stage.needs_run = any(instruction.session for instruction in stage.instructions)
+        stage.needs_run = any(i.session or i.loop is not None for i in _all(stage.instructions))
 
     def connect(self, stages: list[Stage], feeds: tuple[Register, ...], fetches: tuple[Register, ...]) -> None:
         """Find out which registers cross a stage's border, and which variables it touches."""
         start = {register: key for (key, version), register in self.of_version.items() if version == 0}
-        made_by: dict[Register, int] = {}
         read_by: list[dict[Register, None]] = []
-        for number, stage in enumerate(stages):
+        known_early = set(feeds)  # feeds, and what host stages made so far
+        handles = {r for t, r in self.of_tensor.items() if t.op.type in MAKERS_OF_LISTS and t.dtype is dtypes.resource}
+        for stage in stages:
             read: dict[Register, None] = {}
             optional: dict[str, bool] = {}
+            guarded: dict[str, bool] = {}
             static: dict[Register, None] = {}
+            predicates: set[Register] = set()
             for instruction in stage.instructions:
-                blind = instruction.op.opdef.blind
-                for arg, source, is_static in zip(
-                    instruction.op.opdef.inputs, instruction.inputs, instruction.static, strict=True
-                ):
+                opdef = instruction.op.opdef
+                names = [""] * len(instruction.inputs) if instruction.loop else [arg.name for arg in opdef.inputs]
+                for name, source, is_static in zip(names, instruction.inputs, instruction.static, strict=True):
                     for register in source if isinstance(source, tuple) else (source,):
                         if register in start:
                             key = start[register]
-                            optional[key] = optional.get(key, True) and arg.name in blind
+                            is_blind = name in opdef.blind
+                            in_branch = bool(instruction.guards) or instruction.op.type in SWITCHES
+                            optional[key] = optional.get(key, True) and is_blind and not in_branch
+                            guarded[key] = guarded.get(key, True) and (is_blind or in_branch)
                         read[register] = None
                         if is_static:
                             static[register] = None
-                for register in instruction.outputs:
-                    made_by[register] = number
+                deciding = [r for r, _ in instruction.guards]
+                deciding += [instruction.selector[0]] if instruction.selector else []
+                if instruction.loop is not None:
+                    predicates.update(instruction.inputs[i] for i in instruction.loop.predicates)
+                predicates.update(deciding)
+                read.update(dict.fromkeys([*deciding, *instruction.bases]))
             # What a static operand is computed from inside the stage must be known too.
             for instruction in reversed(stage.instructions):
                 if instruction.op.type not in ALWAYS_KNOWN and not static.keys().isdisjoint(instruction.outputs):
@@ -373,8 +569,13 @@ class _Assembly:
             stage.reads = tuple(start[r] for r in outside if r in start)
             stage.read_registers = tuple(r for r in outside if r in start)
             stage.optional_reads = frozenset(k for k, only_blind in optional.items() if only_blind)
+            stage.guarded_reads = frozenset(k for k, only in guarded.items() if only and k not in stage.optional_reads)
             stage.inputs = tuple(r for r in outside if r not in start)
-            stage.static_inputs = tuple(r for r in stage.inputs if r in static)
+            decided = predicates & known_early  # a branch that is known not to run is left out of the program
+            stage.static_inputs = tuple(r for r in stage.inputs if r in static or r in decided)
+            stage.holds_handles = not handles.isdisjoint(stage.inputs)
+            if stage.kind == HOST:
+                known_early |= inside
             read_by.append(dict.fromkeys(outside))
         fetched = set(fetches)
         for number, stage in enumerate(stages):
@@ -385,8 +586,9 @@ class _Assembly:
             stage.writes = tuple(last)
             stage.write_registers = tuple(last.values())
             later: set[Register] = set().union(*read_by[number + 1 :]) | fetched
-            inside = dict.fromkeys(r for i in stage.instructions for r in i.outputs)  # type: ignore[assignment]
-            stage.outputs = tuple(r for r in inside if r in later)
+            made = dict.fromkeys(r for i in stage.instructions for r in i.outputs)
+            stage.outputs = tuple(r for r in made if r in later)
+            stage.holds_handles |= not handles.isdisjoint(stage.outputs)
             self.free_early(stage, later | set(stage.write_registers))
 
     def free_early(self, stage: Stage, needed_later: set[Register]) -> None:
@@ -394,8 +596,18 @@ class _Assembly:
         inside = {r for i in stage.instructions for r in i.outputs}
         seen: set[Register] = set()
         for instruction in reversed(stage.instructions):
-            used = set(instruction.outputs)
+            used = {*instruction.outputs, *instruction.bases, *(r for r, _ in instruction.guards)}
+            if instruction.selector is not None:
+                used.add(instruction.selector[0])
             for source in instruction.inputs:
                 used.update(source if isinstance(source, tuple) else (source,))
             instruction.frees = tuple(r for r in used if r in inside and r not in seen and r not in needed_later)
             seen |= used
+
+
+def _all(instructions: Sequence[Instruction]) -> Iterator[Instruction]:
+    """`instructions` and those inside their loops."""
+    for instruction in instructions:
+        yield instruction
+        if instruction.loop is not None:
+            yield from instruction.loop.instructions()

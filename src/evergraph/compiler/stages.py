@@ -16,10 +16,11 @@ one level up, and gets it as a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from evergraph.compiler.effects import VARIABLE_OPS, Effects, variable_of
+from evergraph.compiler.effects import VARIABLE_OPS, Effects
+from evergraph.compiler.regions import ENTERS, MERGES, SWITCHES, LoopOp, Region, Structure
 from evergraph.framework import dtypes
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -34,6 +35,10 @@ HOST_STATE = "host state"
 ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank"))
 
 
+# Their handle is a list of tensors that belongs to the run.
+MAKERS_OF_LISTS = frozenset(("TensorArrayV3", "TensorArrayGradV3", "TensorArrayGradWithShape", "StackV2"))
+
+
 class Level(NamedTuple):
     number: int
     kind: Kind
@@ -46,17 +51,33 @@ def runs_on_host(op: Operation) -> bool:
     """Whether `op` needs values in the hands of Python: by its declaration, or since it moves strings."""
     if op.opdef.host:
         return True
-    if any(t.dtype is dtypes.resource and variable_of(t) is None for t in op.outputs):
+    if isinstance(op, LoopOp):
+        assert op.region is not None
+        inner = any(runs_on_host(inner) for inner in (*op.region.head, *op.region.body))
+        return inner or any(t.dtype._base._kind in "SV" for t in op.inputs)
+    if op.type == "Assert" and all(t.op.type == "Const" for t in op.inputs if t.dtype._base._kind == "S"):
+        return False  # its strings are for the message only
+    if any(t.dtype is dtypes.resource and _is_session_object(t) for t in op.outputs):
         return True  # it hands on a queue, a table, ...: objects of the session, not values
     return any(t.dtype._base._kind in "SV" for t in op.inputs) or any(t.dtype._base._kind in "SV" for t in op.outputs)
 
 
+def _is_session_object(t: Tensor) -> bool:
+    """Whether the handle `t` is that of a queue, a table, ..., rather than a variable or a list of tensors."""
+    op = t.op
+    while op.inputs and op.inputs[0].dtype is dtypes.resource and not op.opdef.host:
+        op = op.inputs[0].op
+    return op.opdef.host or op.type not in VARIABLE_OPS | MAKERS_OF_LISTS
+
+
 def levels(
-    ops: Sequence[Operation], fed: frozenset[Tensor], found: Effects, place: Callable[[Operation], str]
+    structure: Structure, fed: frozenset[Tensor], found: Effects, place: Callable[[Operation], str]
 ) -> dict[Operation, Level]:
-    """The level of every op in `ops` (topologically ordered)."""
+    """The level of every op."""
+    ops, maker = structure.ops, structure.maker
     known = _known_while_tracing(ops, fed)
-    on_host = _static_arithmetic(ops, fed, known)
+    predicates = [t for guards in structure.guards.values() for t, _ in guards]
+    on_host = _static_arithmetic(ops, fed, known, dict.fromkeys(predicates), maker)
     kinds: dict[Operation, Kind] = {}
     placed: dict[str, str] = {}
     for op in ops:
@@ -72,30 +93,56 @@ def levels(
     for op in ops:
         kind = kinds[op]
         number = -1 if kind.startswith(HOST) else 0
-        sources = [t.op for t in op.inputs if t not in fed]
-        sources.extend(op._control_inputs)
+        sources = [maker.get(t.op, t.op) for t in op.inputs if t not in fed]
+        sources.extend(maker.get(c, c) for c in op._control_inputs)
         sources.extend(found.previous.get(op, ()))
         for source in sources:
             if source.type in passive and not source._control_inputs:
                 continue
             level = result[source]
             number = max(number, level.number + (level.kind != kind))
-        if op.opdef.static and not kind.startswith(HOST):
-            for is_static, t in _single_inputs(op):
-                if is_static and t not in fed and t not in known and t.op not in on_host and t.op.type not in passive:
-                    level = result[t.op]
+        if not kind.startswith(HOST):
+            for t in _static_tensors(op):
+                if t not in fed and t not in known and t.op not in on_host and t.op.type not in passive:
+                    level = result[maker.get(t.op, t.op)]
                     if level.kind == kind:
                         number = max(number, level.number + 1)
         result[op] = Level(number, kind)
     return result
 
 
-def _single_inputs(op: Operation) -> list[tuple[bool, Tensor]]:
+def _static_tensors(op: Any) -> list[Tensor]:
+    """The inputs of `op` that must be known before it is traced."""
+    if isinstance(op, LoopOp):
+        assert op.region is not None
+        return statics_of(op.region)
     opdef = op.opdef
-    if opdef.plain:
-        return list(zip(opdef.shape_static, op.inputs, strict=True))
-    pairs = zip(opdef.shape_static, grouped_inputs(op), strict=True)
-    return [(is_static, t) for is_static, group in pairs for t in group]
+    if not opdef.static:
+        return []
+    groups = [(t,) for t in op.inputs] if opdef.plain else grouped_inputs(op)
+    return [t for is_static, group in zip(opdef.shape_static, groups, strict=True) if is_static for t in group]
+
+
+def statics_of(region: Region) -> list[Tensor]:
+    """The tensors outside a loop that static operands inside it follow from."""
+    wanted: list[Tensor] = []
+    for op in (*region.head, *region.body):
+        wanted.extend(_static_tensors(op))
+    outside: dict[Tensor, None] = {}
+    seen: set[Tensor] = set()
+    while wanted:
+        t = wanted.pop()
+        while t in region.aliases:
+            t = region.aliases[t]
+        if t in seen:
+            continue
+        seen.add(t)
+        op = region.maker.get(t.op, t.op)
+        if op.type in ENTERS:
+            outside[op.inputs[0]] = None
+        elif op.type not in ALWAYS_KNOWN and op not in region.merges and not isinstance(op, LoopOp):
+            wanted.extend(op.inputs)
+    return list(outside)
 
 
 def _known_while_tracing(ops: Sequence[Operation], fed: frozenset[Tensor]) -> set[Tensor]:
@@ -105,23 +152,30 @@ def _known_while_tracing(ops: Sequence[Operation], fed: frozenset[Tensor]) -> se
         opdef = op.opdef
         if op.type in ALWAYS_KNOWN:
             known.update(op.outputs)
-        elif op.inputs and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.host):
+        elif op.inputs and op.type not in ("Loop", "Merge") and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.host):
             if all(t in known and t not in fed for t in op.inputs):
                 known.update(op.outputs)
     return known
 
 
-def _static_arithmetic(ops: Sequence[Operation], fed: frozenset[Tensor], known: set[Tensor]) -> set[Operation]:
-    """Integer ops between feeds and static operands: NumPy does them before the device stages start."""
-    wanted: list[Tensor] = []
+def _static_arithmetic(
+    ops: Sequence[Operation],
+    fed: frozenset[Tensor],
+    known: set[Tensor],
+    predicates: Iterable[Tensor],
+    maker: Mapping[Operation, LoopOp],
+) -> set[Operation]:
+    """Integer ops between feeds and static operands or predicates: NumPy does them before the device stages start."""
+    here = set(ops)
+    wanted = [t for t in predicates if t not in known and t not in fed and t.op in here]
     for op in ops:
-        if op.opdef.static and not op.opdef.host:
-            wanted.extend(t for is_static, t in _single_inputs(op) if is_static and t not in known and t not in fed)
+        if not op.opdef.host:
+            wanted.extend(t for t in _static_tensors(op) if t not in known and t not in fed)
     marked: set[Operation] = set()
     while wanted:
         t = wanted.pop()
         op = t.op
-        if op in marked or t in fed or t in known or op.type in VARIABLE_OPS:
+        if op in marked or t in fed or t in known or op.type in VARIABLE_OPS or op in maker:
             continue
         if not _is_small_arithmetic(op):
             continue
@@ -132,7 +186,9 @@ def _static_arithmetic(ops: Sequence[Operation], fed: frozenset[Tensor], known: 
 
 def _is_small_arithmetic(op: Operation) -> bool:
     opdef = op.opdef
-    if opdef.host or opdef.updates or opdef.random_blocks or not op.inputs:
+    if opdef.host or opdef.updates or opdef.random_blocks or opdef.is_stateful or not op.inputs:
+        return False
+    if op.type in MERGES or op.type in SWITCHES or isinstance(op, LoopOp):
         return False
     integers = all(t.dtype._base._kind in "iub" for t in op.outputs)
     inputs = all(t.dtype._base._kind in "iub" or t.dtype is dtypes.resource for t in op.inputs)

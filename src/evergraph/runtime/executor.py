@@ -25,6 +25,7 @@ from evergraph.compiler.stages import HOST, HOST_STATE
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
+from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import collectors
 from evergraph.ops.running import Running
 from evergraph.runtime.dataflow import Dataflow
@@ -106,11 +107,17 @@ def run_plan(
                 run.step.handed_over.finish()
                 break
         elif timings is not None:
-            _interpret(plan, stage, state, registers, Work(timings))
+            _interpret(plan, stage, state, registers, Work(timings), deadline=deadline)
         elif stage.kind == HOST_STATE:
-            _interpret(plan, stage, state, registers)
+            _interpret(plan, stage, state, registers, deadline=deadline)
         else:
-            _run_device_stage(plan, stage, state, registers)
+            _run_device_stage(plan, stage, state, registers, deadline)
+    if plan.may_be_dead:
+        for t, r in zip(plan.fetches, plan.fetch_registers, strict=True):
+            if registers[r] is DEAD:
+                raise errors.InvalidArgumentError(
+                    None, t.op, f"Retval[0] does not have value: {t.name!r} is in a branch that was not taken"
+                )
     return [registers[r] for r in plan.fetch_registers]
 
 
@@ -142,7 +149,12 @@ def signature(stage: Stage, registers: list[Any], state: State) -> Any:
     return tuple(key)
 
 
-def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
+def _run_device_stage(
+    plan: Plan, stage: Stage, state: State, registers: list[Any], deadline: float | None
+) -> None:
+    if any(i.loop or i.guards or i.selector for i in stage.instructions) or stage.holds_handles or deadline is not None and stage.needs_run or _lacks_values(stage, state):
+        _interpret(plan, stage, state, registers, deadline=deadline)
+        return
     key = signature(stage, registers, state)
     choice = stage.executables.get(key)
     if choice is None:
@@ -194,6 +206,11 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         registers[register] = value
 
 
+def _lacks_values(stage: Stage, state: State) -> bool:
+    """Whether a variable without value is looked at in a branch: perhaps that branch does not run."""
+    return bool(stage.guarded_reads) and not stage.guarded_reads <= state.variables.keys()
+
+
 def _is_big(stage: Stage, state: State, registers: list[Any]) -> bool:
     """Whether a single array that the stage reads or makes is too big to go through op by op."""
     variables = state.variables
@@ -243,7 +260,7 @@ def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any]
     for key, register in zip(stage.reads, stage.read_registers, strict=True):
         value = variables.get(key)
         if value is None:
-            if key not in stage.optional_reads:
+            if key not in stage.optional_reads and key not in stage.guarded_reads:
                 raise uninitialized(plan, state, key, None)
         elif hasattr(value, "block_until_ready"):
             value = np.asarray(value)
@@ -251,18 +268,27 @@ def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any]
 
 
 def _interpret(
-    plan: Plan, stage: Stage, state: State, registers: list[Any], work: Work | None = None, commit: bool = True
+    plan: Plan,
+    stage: Stage,
+    state: State,
+    registers: list[Any],
+    work: Work | None = None,
+    commit: bool = True,
+    deadline: float | None = None,
 ) -> None:
     _bring_home(stage, registers)
+    run = Running(state.resources, caller(state, deadline, run_plan), deadline) if stage.needs_run else None
     if not (stage.reads or stage.writes or stage.random_ops):
-        interpret(stage, registers, None, work)
+        interpret(stage, registers, None, work, run)
         return
     with state.lock:
         _read_variables(plan, stage, state, registers)
         counters = state.counters(stage.random_ops) if stage.random_ops else None
-        used = interpret(stage, registers, counters, work)
+        used = interpret(stage, registers, counters, work, run)
         if commit:
-            state.store(stage.writes, [_owned(registers[r]) for r in stage.write_registers])
+            written = [(k, registers[r]) for k, r in zip(stage.writes, stage.write_registers, strict=True)]
+            written = [(k, v) for k, v in written if v is not None]  # in a branch not taken, and without value before
+            state.store([k for k, _ in written], [_owned(v) for _, v in written])
             state.advance(stage.random_ops, used)
 
 

@@ -34,7 +34,7 @@ class PartialRun:
         if not elements:
             raise errors.InvalidArgumentError(None, None, "a partial run needs something to fetch")
         self._plan = session._plan(elements, list(self._feeds))
-        if self._plan.readers is not None:
+        if self._plan.readers is not None or any(op.type in ("Loop", "Merge") for op in self._plan.ops):
             raise errors.UnimplementedError(None, None, "partial_run does not go through tf.cond and tf.while_loop yet")
         self._registers = self._plan.registers.copy()
         self._register_of = dict(zip(self._plan.feeds, self._plan.feed_registers, strict=True))
