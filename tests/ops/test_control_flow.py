@@ -301,48 +301,48 @@ def array(size=3, **options):
 
 def test_an_element_is_read_once_unless_it_is_kept():
     state = array()
-    state.write(0, np.float32(5))
+    state.write(np, 0, np.float32(5))
     assert state.read(np, 0) == 5
     with pytest.raises(tf.errors.InvalidArgumentError, match="Could not read index 0 twice"):
         state.read(np, 0)
     kept = array(clears=False)
-    kept.write(0, np.float32(5))
+    kept.write(np, 0, np.float32(5))
     assert kept.read(np, 0) == kept.read(np, 0) == 5
 
 
 def test_an_element_is_written_once():
     state = array()
-    state.write(1, np.float32(5))
+    state.write(np, 1, np.float32(5))
     with pytest.raises(tf.errors.InvalidArgumentError, match="already been written to"):
-        state.write(1, np.float32(6))
+        state.write(np, 1, np.float32(6))
     state.read(np, 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match="already been read"):
-        state.write(1, np.float32(6))
+        state.write(np, 1, np.float32(6))
 
 
 def test_only_a_dynamic_array_grows():
     with pytest.raises(tf.errors.InvalidArgumentError, match="array is not resizeable and size is: 3"):
-        array().write(3, np.float32(1))
+        array().write(np, 3, np.float32(1))
     grown = array(dynamic=True)
-    grown.write(5, np.float32(1))
+    grown.write(np, 5, np.float32(1))
     assert grown.size == 6
 
 
 def test_all_elements_of_an_array_have_one_shape_if_it_says_so():
     state = array(identical_shapes=True)
-    state.write(0, np.zeros(2, np.float32))
+    state.write(np, 0, np.zeros(2, np.float32))
     with pytest.raises(tf.errors.InvalidArgumentError, match="inferred element shape: \\[2\\]"):
-        state.write(1, np.zeros(3, np.float32))
+        state.write(np, 1, np.zeros(3, np.float32))
 
 
 def test_gradients_of_an_array_add_up_and_are_zero_where_nothing_was_written():
     state = array()
-    state.write(0, np.zeros(2, np.float32))
-    state.write(1, np.zeros(3, np.float32))
+    state.write(np, 0, np.zeros(2, np.float32))
+    state.write(np, 1, np.zeros(3, np.float32))
     grad = state.gradient("gradients")
     assert state.gradient("gradients") is grad is not state.gradient("gradients_1")
-    grad.write(0, np.ones(2, np.float32))
-    grad.write(0, np.ones(2, np.float32))
+    grad.write(np, 0, np.ones(2, np.float32))
+    grad.write(np, 0, np.ones(2, np.float32))
     np.testing.assert_array_equal(grad.read(np, 0), [2, 2])
     np.testing.assert_array_equal(grad.read(np, 1), [0, 0, 0])
     with pytest.raises(tf.errors.InvalidArgumentError, match="Unable to create a gradients TensorArray"):
@@ -353,18 +353,18 @@ def test_a_closed_array_takes_nothing():
     state = array()
     state.close()
     with pytest.raises(tf.errors.InvalidArgumentError, match="has already been closed"):
-        state.write(0, np.float32(1))
+        state.write(np, 0, np.float32(1))
 
 
 def test_a_stack_gives_the_last_first():
     stack = StackState("s", tf.float32, 2)
-    stack.push(1)
-    stack.push(2)
+    stack.push(np, 1)
+    stack.push(np, 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="overflowed its max_size"):
-        stack.push(3)
-    assert (stack.pop(), stack.pop()) == (2, 1)
+        stack.push(np, 3)
+    assert (stack.pop(np), stack.pop(np)) == (2, 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match="is empty"):
-        stack.pop()
+        stack.pop(np)
 
 
 def test_arrays_of_rows_of_different_lengths():

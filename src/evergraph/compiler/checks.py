@@ -34,9 +34,10 @@ def checks_apart(
     from jax.extend.core import Literal, jaxpr_as_fun
 
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-    outputs, writes, _ = shapes
+    results = jax.tree.structure(shapes[:2])
+    count = results.num_leaves
     jaxpr = closed.jaxpr
-    wanted = list(jaxpr.outvars[len(outputs) + len(writes) :])
+    wanted = list(jaxpr.outvars[count:])
     needed, equations, elements = {v for v in wanted if not isinstance(v, Literal)}, 0, 0
     for equation in reversed(jaxpr.eqns):
         if needed.isdisjoint(equation.outvars):
@@ -55,11 +56,11 @@ def checks_apart(
         flat = [jax.numpy.zeros(v.aval.shape, v.aval.dtype) for v in jaxpr.invars]  # most of them are not looked at
         for i, value in zip(positions, values, strict=True):
             flat[i] = value
-        return jax.numpy.stack(whole(*flat)[len(outputs) + len(writes) :]).all()
+        return jax.numpy.stack(whole(*flat)[count:]).all()
 
     def without_conditions(*args: Any) -> Any:
-        flat = whole(*jax.tree.leaves(args))
-        return flat[: len(outputs)], flat[len(outputs) : len(outputs) + len(writes)], None
+        outputs, writes = jax.tree.unflatten(results, whole(*jax.tree.leaves(args))[:count])
+        return outputs, writes, None
 
     small = jax.jit(conditions_hold)
 

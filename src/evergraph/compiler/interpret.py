@@ -110,10 +110,10 @@ def interpret_one(
         if type(result) is tuple or type(result) is list:
             result = result[0]
         kind = instruction.types[0]
-        registers[outputs[0]] = result if kind is None else as_array(result, kind)
+        registers[outputs[0]] = as_value(result) if kind is None else as_array(result, kind)
     elif n:
         for register, kind, value in zip(outputs, instruction.types, result, strict=True):
-            registers[register] = value if kind is None else as_array(value, kind)
+            registers[register] = as_value(value) if kind is None else as_array(value, kind)
     if work is not None:
         work.ops += 1
         for register in outputs:
@@ -189,6 +189,11 @@ def wrong_shape(declared: tuple[int, ...], given: tuple[int, ...]) -> errors.OpE
     return errors.InvalidArgumentError(
         None, None, f"Assign requires shapes of both tensors to match. lhs shape= {lhs} rhs shape= {rhs}"
     )
+
+
+def as_value(value: Any) -> Any:
+    """`value` as kernels take it: one string, which NumPy gives as bytes, is an array too."""
+    return np.asarray(value, object) if type(value) is bytes else value
 
 
 def as_array(value: Any, kind: np.dtype) -> Any:

@@ -19,14 +19,11 @@ import numpy as np
 
 from evergraph.compiler import malloc
 from evergraph.compiler.checks import checks_apart
-from evergraph.compiler.interpret import blocks_used, located, wrong_shape
 from evergraph.compiler.plan import Instruction, Register, Stage
-from evergraph.framework import errors
-from evergraph.framework.shapes import size_of
+from evergraph.compiler.tracing import Counters, Tracer
+from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import CheckCollector, collectors
 
-# A folded value above this many elements is computed by the program rather than carried inside it.
-FOLD_LIMIT = 16_384
 # A constant above this many elements is an argument of the program: XLA would copy and hash it at every compilation.
 LIFT_LIMIT = 65_536
 
@@ -35,14 +32,15 @@ class Program:
     """A compiled device stage for one signature of inputs."""
 
     def __init__(
-        self, stage: Stage, constants: list[Any], static_values: Sequence[np.ndarray], is_checked: bool = False
+        self, stage: Stage, constants: list[Any], static_values: dict[Register, Any], is_checked: bool = False
     ) -> None:
         malloc.keep_freed_memory()
         import jax
 
         self.stage = stage
         self.blocks: list[int] = [0] * len(stage.random_ops)
-        self.static_values = dict(zip(stage.static_inputs, static_values, strict=True))
+        self.static_values = static_values
+        self.dead_outputs: list[int] = []  # positions of outputs in branches that do not run
         self.dynamic_inputs = tuple(r for r in stage.inputs if r not in self.static_values)
         self.constants = {r: constants[r] for r in _constants_of(stage, constants)}
         self.lifted_registers = tuple(r for r, v in self.constants.items() if getattr(v, "size", 0) > LIFT_LIMIT)
@@ -66,13 +64,14 @@ class Program:
     def __call__(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
     ) -> tuple[list[Any], list[Any], Any]:
+        """Outputs (and, where it depends on values, how far the random streams went), new values, whether checks hold."""
         with self._x64(True):
             if self.moves:
                 donated, kept, inputs = self._put((donated, kept, inputs), self.device)
             if self._wants_check_first:
                 self._put_check_first(donated, kept, inputs, counters)
             if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
-                return [], donated, False
+                return [], None, False
             return self._compiled(donated, kept, inputs, self.lifted, counters)
 
     def _put_check_first(self, *args: Any) -> None:
@@ -123,50 +122,19 @@ class Program:
         values.update(zip(self.donated_registers, donated, strict=True))
         values.update(zip(self.kept_registers, kept, strict=True))
         checks = CheckCollector(jnp, donated, guards)
+        drawn = Counters(counters, len(self.stage.random_ops))
         collectors.append(checks)
         try:
-            for instruction in _updates_last(self.stage.instructions):
-                self._trace_one(instruction, values, counters, jnp)
+            Tracer(jnp, values, drawn).run(_updates_last(self.stage.instructions))
         finally:
             collectors.pop()
-        writes = [jnp.asarray(values[r]) for r in self.stage.write_registers]
-        return [jnp.asarray(values[r]) for r in self.stage.outputs], writes, checks
-
-    def _trace_one(self, instruction: Instruction, values: dict[Register, Any], counters: Any, jnp: Any) -> None:
-        args = [
-            tuple(values[r] for r in source) if type(source) is tuple else values[source]
-            for source in instruction.inputs
-        ]
-        op = instruction.op
-        for value, is_static, arg in zip(args, instruction.static, op.opdef.inputs, strict=True):
-            if is_static and not _is_known(value):
-                raise errors.InternalError(
-                    None,
-                    op,
-                    f"operand {arg.name!r} of {op.name!r} ({op.type}) must be known before its stage is compiled",
-                )
-        try:
-            if instruction.random >= 0:
-                self.blocks[instruction.random] = blocks_used(instruction, args)
-                result = instruction.kernel(jnp, *args, counter=counters[instruction.random], **instruction.attrs)
-            elif instruction.pure and all(map(_is_known, args)) and _folds(instruction):
-                kernel = op.opdef.numpy_kernel or instruction.kernel
-                with np.errstate(all="ignore"):
-                    result = kernel(np, *args, **instruction.attrs)
-            else:
-                result = instruction.kernel(jnp, *args, **instruction.attrs)
-        except Exception as error:
-            raise located(error, op, args) from error
-        if instruction.declared_shape is not None and np.shape(args[1]) != instruction.declared_shape:
-            raise located(wrong_shape(instruction.declared_shape, np.shape(args[1])), op)
-        outputs = instruction.outputs
-        if len(outputs) == 1:
-            if type(result) is tuple or type(result) is list:
-                result = result[0]
-            values[outputs[0]] = _typed(result, instruction.types[0])
+        if drawn.are_static():
+            self.blocks, used = drawn.used, None
         else:
-            for register, kind, value in zip(outputs, instruction.types, result or (), strict=True):
-                values[register] = _typed(value, kind)
+            self.blocks, used = [0] * len(drawn.used), jnp.stack([jnp.asarray(n, np.uint64) for n in drawn.used])
+        self.dead_outputs = [i for i, r in enumerate(self.stage.outputs) if values[r] is DEAD]
+        outputs = [jnp.zeros(()) if values[r] is DEAD else jnp.asarray(values[r]) for r in self.stage.outputs]
+        return [*outputs, used], [jnp.asarray(values[r]) for r in self.stage.write_registers], checks
 
 
 def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
@@ -179,6 +147,9 @@ def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
     last: list[Instruction] = []
     for instruction in instructions:
         sources = [r for s in instruction.inputs for r in (s if type(s) is tuple else (s,))]
+        sources += [r for r, _ in instruction.guards]
+        if instruction.selector is not None:
+            sources.append(instruction.selector[0])
         if instruction.op.opdef.updates or not after.isdisjoint(sources):
             last.append(instruction)
             after.update(instruction.outputs)
@@ -190,36 +161,12 @@ def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
 def _constants_of(stage: Stage, constants: list[Any]) -> list[Register]:
     found: dict[Register, None] = {}
     for instruction in stage.instructions:
-        for source in instruction.inputs:
+        deciding = [r for r, _ in instruction.guards] + ([instruction.selector[0]] if instruction.selector else [])
+        for source in (*instruction.inputs, *deciding):
             for register in source if type(source) is tuple else (source,):
                 if constants[register] is not None:
                     found[register] = None
     return list(found)
-
-
-def _is_known(value: Any) -> bool:
-    if type(value) is tuple:
-        return all(map(_is_known, value))
-    return isinstance(value, np.ndarray | np.generic)
-
-
-def _folds(instruction: Instruction) -> bool:
-    for t in instruction.op.outputs:
-        size = size_of(t.static_shape)
-        if size is not None and size > FOLD_LIMIT:
-            return False
-    return True
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    if kind is None:
-        return value
-    dtype = getattr(value, "dtype", None)
-    if dtype == kind:
-        return value
-    if dtype is None:
-        return np.asarray(value, kind)
-    return value.astype(kind)
 
 
 def jax_device(kind: str) -> Any:

@@ -70,13 +70,13 @@ class Instruction:
 class LoopProgram:
     """A loop in the form in which it runs. Its registers are its own; a copy of them serves one run of the loop.
 
-        variables = the inputs at `starts`
-        while True:
-            run head
-            if not go: break
-            run body
-            variables = nexts
-        outputs = the variables at `results`
+    variables = the inputs at `starts`
+    while True:
+        run head
+        if not go: break
+        run body
+        variables = nexts
+    outputs = the variables at `results`
     """
 
     op: LoopOp
@@ -301,7 +301,9 @@ class _Block:
 
     def instruction(self, op: Any) -> Instruction:
         made = self._plain_instruction(op)
-        made.guards = tuple((self.tensor_register(t), side) for t, side in sorted(self.guards.get(op, ()), key=_literal))
+        made.guards = tuple(
+            (self.tensor_register(t), side) for t, side in sorted(self.guards.get(op, ()), key=_literal)
+        )
         if made.guards:
             made.pure = False
             made.bases = tuple(self.version_register(k, v - 1) for k, v in self.effects.writes.get(op, ()))
@@ -411,9 +413,7 @@ class _LoopBlock(_Block):
     def program(self) -> LoopProgram:
         region, loop = self.region, self.region.loop
         position_of = {op: i for i, op in enumerate(loop.enters)}
-        inputs = tuple(
-            self.new() if op in region.starts else self.tensor_register(op.outputs[0]) for op in loop.enters
-        )
+        inputs = tuple(self.new() if op in region.starts else self.tensor_register(op.outputs[0]) for op in loop.enters)
         parts = []
         for ops in (region.head, region.body):
             for op in ops:

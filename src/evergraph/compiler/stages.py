@@ -32,7 +32,7 @@ HOST = "host"
 HOST_STATE = "host state"
 
 # Their result is known while a stage is traced, whatever their input is.
-ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank"))
+ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3"))
 
 
 # Their handle is a list of tensors that belongs to the run.
@@ -152,7 +152,11 @@ def _known_while_tracing(ops: Sequence[Operation], fed: frozenset[Tensor]) -> se
         opdef = op.opdef
         if op.type in ALWAYS_KNOWN:
             known.update(op.outputs)
-        elif op.inputs and op.type not in ("Loop", "Merge") and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.host):
+        elif (
+            op.inputs
+            and op.type not in ("Loop", "Merge")
+            and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.host)
+        ):
             if all(t in known and t not in fed for t in op.inputs):
                 known.update(op.outputs)
     return known

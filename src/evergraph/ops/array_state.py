@@ -1,8 +1,7 @@
 """The lists behind the handles of `TensorArray` and of the stacks that gradients of loops push to and pop from.
 
 A handle in a run *is* its list: an `ArrayState` or a `StackState`, made anew each time the op that makes it runs, and
-gone with the run. Elements are arrays; nothing looks into them but the sums of gradients. So a list of tracers works
-as well as one of NumPy arrays, as long as positions are known.
+gone with the run. Elements are arrays. (A compiled stage keeps its lists in another form: traced_lists.py.)
 """
 
 from __future__ import annotations
@@ -76,8 +75,9 @@ class ArrayState:
             self.written.extend([None] * more)
             self.was_read.extend([False] * more)
 
-    def write(self, index: int, value: Any) -> None:
+    def write(self, xp: Any, index: Any, value: Any) -> None:
         self._check_open()
+        index = int(index)
         if index < 0 or index >= len(self.values) and not self.dynamic:
             raise self._error(
                 f"Tried to write to index {index} but array is not resizeable and size is: {len(self.values)}"
@@ -114,8 +114,9 @@ class ArrayState:
             self.values[index] = self.values[index] + value
             self.summed = True
 
-    def read(self, xp: Any, index: int) -> Any:
+    def read(self, xp: Any, index: Any) -> Any:
         self._check_open()
+        index = int(index)
         if index < 0 or index >= len(self.values) and not self.is_gradient:
             raise kernel_error(f"Tried to read from index {index} but array size is: {len(self.values)}")
         self.grow(index + 1)
@@ -189,13 +190,13 @@ class StackState:
     def __repr__(self) -> str:
         return f"<stack {self.name!r} of {len(self.values)} {self.dtype.name}>"
 
-    def push(self, value: Any) -> None:
+    def push(self, xp: Any, value: Any) -> None:
         self._check_open()
         if 0 <= self.max_size <= len(self.values):
             raise kernel_error(f"Stack[{self.name}] overflowed its max_size ({self.max_size})")
         self.values.append(value)
 
-    def pop(self) -> Any:
+    def pop(self, xp: Any) -> Any:
         self._check_open()
         if not self.values:
             raise kernel_error(f"Stack[{self.name}] is empty when calling Pop().")

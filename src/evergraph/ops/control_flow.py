@@ -31,6 +31,8 @@ class Dead:
 
     __slots__ = ()
 
+    shape = ("dead",)  # no value has this shape: a stage that gets a dead value is not one that gets a live one
+
     def __repr__(self) -> str:
         return "DEAD"
 

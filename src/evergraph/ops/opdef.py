@@ -40,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import convert, dtypes, errors, opdefs, shapes
+from evergraph.framework import convert, dtypes, errors, opdefs, shapes, sparse
 from evergraph.framework import graph as graphs
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import Graph, get_default_graph
@@ -206,6 +206,11 @@ class CheckCollector:
 
     def __init__(self, xp: Any = None, variables: Sequence[Any] = (), guards: bool = True) -> None:
         self.conditions: list[Any] = []
+        self.live: Any = None  # under which condition the op being traced runs at all; None: it does
+        self.lists: list[Any] = []  # the TensorArrays and stacks made here
+        self.capacity = 1  # how many iterations the loop being traced takes at most
+        self.has_bound = False  # whether that is certain
+        self.bounds: dict[int, tuple[Any, int]] = {}  # by identity: an integer that is known to be in [0, bound)
         self._guards = guards  # whether kernels have to guard their updates: not when the checks run first
         self._xp = xp
         self._untouched = {id(v): v for v in variables}  # arrays that hold no unguarded write
@@ -216,6 +221,15 @@ class CheckCollector:
         if not self.conditions or not self._guards:
             return None
         return self._xp.stack([self._xp.asarray(c) for c in self.conditions]).all()
+
+    def add(self, condition: Any) -> None:
+        """State a condition, which has to hold if the op being traced runs."""
+        self.conditions.append(condition if self.live is None else condition | ~self.live)
+
+    def is_within(self, index: Any, size: int) -> bool:
+        """Whether `index` is certainly in [0, size)."""
+        entry = self.bounds.get(id(index))
+        return entry is not None and entry[1] <= size
 
     def note_guarded(self, before: Any, after: Any) -> None:
         """Remember that `after` equals `before` whenever one of the conditions so far fails."""
@@ -257,7 +271,7 @@ def require(xp: Any, condition: Any, make_error: Callable[[], Exception]) -> Non
         if not np.all(condition):
             raise make_error()
     elif collectors:
-        collectors[-1].conditions.append(xp.all(condition))
+        collectors[-1].add(xp.all(condition))
 
 
 def kernel_error(message: str, kind: type[errors.OpError] = errors.InvalidArgumentError) -> errors.OpError:
@@ -285,7 +299,7 @@ def _builder(opdef: OpDef) -> Callable[..., Any]:
     exec(compile(source, __file__, "exec"), scope)
     function = scope[opdef.name]
     function.__defaults__ = tuple(_python_default(attr) for attr in free if attr.has_default) + (None,)
-    return function
+    return sparse.over_stored_too(function) if opdef.name in sparse.ELEMENT_WISE else function
 
 
 def _python_default(attr: Attr) -> Any:
@@ -354,7 +368,9 @@ def build_op(opdef: OpDef, name: str | None, values: tuple[Any, ...], attrs: dic
                         _mismatch(opdef, arg, t, known)
                 if arg.is_ref and not t.dtype._is_ref_dtype:
                     _not_a_reference(opdef, arg, t)
-            graph = values[0].op.graph if values else get_default_graph()
+            graph = get_default_graph()
+            if values and not graph._building_function:
+                graph = values[0].op.graph
             if opdef.has_ref_inputs:
                 return _add_beside_variables(graph, opdef, values, attrs, name or opdef.name)
             return graph.add_op(opdef, values, attrs, name or opdef.name, 3)
@@ -586,7 +602,7 @@ def _mismatch(opdef: OpDef, arg: Arg, t: Tensor, known: DType) -> None:
 
 
 def _not_allowed(parameter: str, dtype: DType, allowed: Any) -> None:
-    names = ", ".join(d.name for d in sorted(allowed, key=int))
+    names = ", ".join(d.name for d in allowed)
     raise TypeError(
         f"Value passed to parameter '{parameter}' has DataType {dtype.name} not in list of allowed values: {names}"
     )
@@ -670,9 +686,10 @@ def _scalar_attr(opdef: OpDef, attr: Attr, kind: str, value: Any) -> Any:
     if attr.allowed is not None and result not in attr.allowed:
         if kind == "type":
             _not_allowed(attr.name, result, attr.allowed)
-        allowed = ", ".join(repr(a.decode() if isinstance(a, bytes) else a) for a in sorted(attr.allowed))
-        shown = result.decode() if isinstance(result, bytes) else result
-        raise ValueError(f"Attr '{attr.name}' of '{opdef.name}' Op passed {shown!r} not in: {allowed}.")
+        allowed = '", "'.join(convert.as_text(a) for a in attr.allowed)
+        raise ValueError(
+            f"Attr '{attr.name}' of '{opdef.name}' Op passed string '{convert.as_text(result)}' not in: \"{allowed}\"."
+        )
     return result
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evergraph.ops.array_state import StackState
 from evergraph.ops.opdef import op
+from evergraph.ops.traced_lists import TracedStack
 
 
 @op("StackV2", differentiable=False, static=("max_size",))
 def stack_v2(xp: Any, max_size: Any, *, elem_type: Any, stack_name: bytes) -> Any:
     """A new empty stack; a negative `max_size` sets no limit."""
+    if xp is not np:
+        return TracedStack(stack_name.decode() or "stack", elem_type, int(max_size))
     return StackState(stack_name.decode() or "stack", elem_type, int(max_size))
 
 
@@ -22,7 +27,7 @@ def stack_shape(max_size: Any) -> Any:
 @op("StackPushV2", differentiable=False)
 def stack_push(xp: Any, handle: Any, elem: Any, *, swap_memory: bool) -> Any:
     """Put `elem` on top; gives it on."""
-    handle.push(elem)
+    handle.push(xp, elem)
     return elem
 
 
@@ -34,7 +39,7 @@ def stack_push_shape(handle: Any, elem: Any) -> Any:
 @op("StackPopV2", differentiable=False)
 def stack_pop(xp: Any, handle: Any, *, elem_type: Any) -> Any:
     """Take the element on top."""
-    return handle.pop()
+    return handle.pop(xp)
 
 
 @stack_pop.shape

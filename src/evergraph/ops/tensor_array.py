@@ -29,6 +29,7 @@ from evergraph.ops.identity import identity
 from evergraph.ops.opdef import constant_value, kernel_error, op
 from evergraph.ops.sequences import range_
 from evergraph.ops.shaping import shape as shape_of
+from evergraph.ops.traced_lists import TracedArray
 
 NO_FLOW = np.float32(0)
 _numbers = itertools.count()
@@ -50,6 +51,8 @@ def tensor_array_op(
 ) -> Any:
     """A new array of `size` elements, none of them written."""
     name = f"{tensor_array_name.decode()}_{next(_numbers)}"
+    if xp is not np:
+        return TracedArray(name, dtype, int(size), element_shape, dynamic_size), NO_FLOW
     made = ArrayState(name, dtype, int(size), element_shape, identical_element_shapes, dynamic_size, clear_after_read)
     return made, NO_FLOW
 
@@ -86,10 +89,10 @@ def tensor_array_grad_with_shape_shape(made: Operation) -> Any:
     return (2,), ()
 
 
-@op("TensorArrayWriteV3", static=("index",))
+@op("TensorArrayWriteV3")
 def write_op(xp: Any, handle: Any, index: Any, value: Any, flow_in: Any) -> Any:
     """Put `value` at `index`."""
-    handle.write(int(index), value)
+    handle.write(xp, index, value)
     return flow_in
 
 
@@ -103,10 +106,10 @@ def write_shape(made: Operation) -> Any:
     return ()
 
 
-@op("TensorArrayReadV3", static=("index",))
+@op("TensorArrayReadV3")
 def read_op(xp: Any, handle: Any, index: Any, flow_in: Any, *, dtype: Any) -> Any:
     """The element at `index`."""
-    return handle.read(xp, int(index))
+    return handle.read(xp, index)
 
 
 @read_op.shape_from_op
@@ -120,6 +123,8 @@ def read_shape(made: Operation) -> Any:
 @op("TensorArrayGatherV3", static=("indices",))
 def gather_op(xp: Any, handle: Any, indices: Any, flow_in: Any, *, dtype: Any, element_shape: Any) -> Any:
     """The elements at `indices`, stacked."""
+    if isinstance(handle, TracedArray):
+        return handle.gather(xp, indices)
     try:
         handle.element_shape = merge(handle.element_shape, element_shape)
     except ShapeError as error:
@@ -157,11 +162,14 @@ def scatter_op(xp: Any, handle: Any, indices: Any, value: Any, flow_in: Any) -> 
         raise kernel_error("Input value for unpack must be at least a vector but received shape: []")
     if len(indices) != value.shape[0]:
         raise kernel_error(f"Expected len(indices) == values.shape[0], but saw: {len(indices)} vs. {value.shape[0]}")
+    if isinstance(handle, TracedArray):
+        handle.scatter(xp, indices, value)
+        return flow_in
     size, last = handle.size, max((int(i) for i in indices), default=-1)
     if last >= size and not handle.dynamic:
         raise kernel_error(f"Max scatter index must be < array size ({last} vs. {size})")
     for position, index in enumerate(indices):
-        handle.write(int(index), value[position])
+        handle.write(xp, index, value[position, ...])
     return flow_in
 
 
@@ -183,6 +191,8 @@ def scatter_shape(made: Operation) -> Any:
 @op("TensorArrayConcatV3")
 def concat_op(xp: Any, handle: Any, flow_in: Any, *, dtype: Any, element_shape_except0: Any) -> Any:
     """All elements joined along their first dimension, and the length of each."""
+    if isinstance(handle, TracedArray):
+        return handle.concat(xp)
     values = [handle.read(xp, i) for i in range(handle.size)]
     if not values:
         if not shapes.is_static(element_shape_except0):
@@ -221,6 +231,9 @@ def split_op(xp: Any, handle: Any, value: Any, lengths: Any, flow_in: Any) -> An
             f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is {total} and value's shape "
             f"is: {shapes.bracket_text(tuple(value.shape))}"
         )
+    if isinstance(handle, TracedArray):
+        handle.split(xp, value, lengths)
+        return flow_in
     if handle.size != len(lengths):
         if not handle.dynamic or handle.size > len(lengths):
             raise kernel_error(
@@ -230,7 +243,7 @@ def split_op(xp: Any, handle: Any, value: Any, lengths: Any, flow_in: Any) -> An
         handle.grow(len(lengths))
     start = 0
     for index, length in enumerate(lengths):
-        handle.write(index, value[start : start + int(length)])
+        handle.write(xp, index, value[start : start + int(length)])
         start += int(length)
     return flow_in
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler.effects import VARIABLE_OPS, variable_key
-from evergraph.compiler.interpret import as_array, located
+from evergraph.compiler.interpret import as_array, as_value, located
 from evergraph.compiler.plan import Plan
 from evergraph.framework import dtypes, errors
 from evergraph.framework.operation import Operation
@@ -80,13 +80,15 @@ class Dataflow:
         self.counters: dict[Operation, int] = {}
         self.queue: list[tuple[Any, ...]] = []
         self.order = 0
+        # An op that may wait must not hold the session's lock. In a run with such ops each update holds the lock for
+        # itself and is kept at once, so that those of several threads add up; in others the whole run holds it.
+        self.at_once = any(op.opdef.session for op in plan.ops)
 
     def run(self) -> list[Any]:
         """The values of the plan's fetches."""
         root = Frame()
-        # With the lock no other run comes between a look at a variable and the new value. An op that may wait must not
-        # hold it; a graph that has such ops in its branches orders its own updates.
-        alone = nullcontext() if any(op.opdef.session for op in self.plan.ops) else self.state.lock
+        # With the lock no other run comes between a look at a variable and the new value.
+        alone = nullcontext() if self.at_once else self.state.lock
         with alone, np.errstate(all="ignore"):
             for op in self.plan.ops:
                 if not op._control_inputs and all(t in self.fed for t in op.inputs):
@@ -94,6 +96,8 @@ class Dataflow:
             while self.queue:
                 *_, op, frame, iteration = heapq.heappop(self.queue)
                 self._execute(op, frame, iteration)
+            if self.at_once:
+                return [self._result(t) for t in self.plan.fetches]
             with self.state.lock:
                 for key, versions in self.history.items():
                     self.state.store([key], [np.array(versions[-1][1])])
@@ -189,6 +193,12 @@ class Dataflow:
         return self._computed(op, inputs, seen)
 
     def _computed(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
+        if self.at_once and (op.opdef.updates or op.opdef.random_blocks is not None):
+            with self.state.lock:
+                return self._computed_alone(op, inputs, seen)
+        return self._computed_alone(op, inputs, seen)
+
+    def _computed_alone(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
         opdef = op.opdef
         written: list[str] = []
         args: list[Any] = []
@@ -196,7 +206,7 @@ class Dataflow:
             if isinstance(value, Reference):
                 if opdef.updates and opdef.inputs[position].name in opdef.updates:
                     written.append(value.key)
-                    versions = self.history.get(value.key)
+                    versions = None if self.at_once else self.history.get(value.key)
                     current = versions[-1][1] if versions else self._at_start(value.key)
                 else:
                     current = self._visible(value.key, seen)
@@ -215,10 +225,13 @@ class Dataflow:
         kernel = opdef.numpy_kernel or opdef.kernel
         assert kernel is not None
         if opdef.random_blocks is not None:
-            at = self.counters.get(op)
+            at = None if self.at_once else self.counters.get(op)
             at = self.state.counters([op])[0] if at is None else at
             result = kernel(np, *args, counter=np.uint64(at), **attrs)
-            self.counters[op] = (at + int(opdef.random_blocks(*args, **attrs))) % 2**64
+            used = int(opdef.random_blocks(*args, **attrs))
+            self.counters[op] = (at + used) % 2**64
+            if self.at_once:
+                self.state.advance([op], [used])
         elif opdef.session:
             result = kernel(np, *args, run=self.context.at(op), **attrs)
         else:
@@ -234,6 +247,8 @@ class Dataflow:
             seen |= bit
             for key, value in zip(written, values, strict=False):
                 self.history.setdefault(key, []).append((bit, value))
+                if self.at_once:
+                    self.state.store([key], [np.array(value)])
             values = values[len(written) :]
         outputs: list[Any] = []
         rest = iter(values)
@@ -242,7 +257,7 @@ class Dataflow:
                 outputs.append(next(v for v in inputs if isinstance(v, Reference)))
                 continue
             value, kind = next(rest), t.dtype._base
-            outputs.append(value if kind._kind in "SRVq" else as_array(value, kind.np))
+            outputs.append(as_value(value) if kind._kind in "SRVq" else as_array(value, kind.np))
         return outputs, seen
 
     def _plain(self, op: Operation, position: int, value: Any, seen: int) -> Any:

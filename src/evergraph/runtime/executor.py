@@ -28,6 +28,7 @@ from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import collectors
 from evergraph.ops.running import Running
+from evergraph.ops.traced_lists import Untraceable
 from evergraph.runtime.dataflow import Dataflow
 from evergraph.runtime.functions import caller
 from evergraph.runtime.handover import Handover
@@ -38,19 +39,20 @@ SMALL_ELEMENTS = 4_096
 BIG_ELEMENTS = 32 << 20
 MANY_SIGNATURES = 16
 PATIENCE = 8
+MOST_OVERFLOWS = 8
 
 
 class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
-    __slots__ = ("is_checked", "program", "runs", "stays_interpreted", "work")
+    __slots__ = ("is_checked", "program", "runs", "overflows", "stays_interpreted")
 
     def __init__(self) -> None:
         self.runs = 0
         self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
         self.stays_interpreted = False
         self.program: Program | None = None
-        self.work: Work | None = None
+        self.overflows = 0  # how often a loop took more iterations than the program provided for
 
 
 def execute(
@@ -149,10 +151,14 @@ def signature(stage: Stage, registers: list[Any], state: State) -> Any:
     return tuple(key)
 
 
-def _run_device_stage(
-    plan: Plan, stage: Stage, state: State, registers: list[Any], deadline: float | None
-) -> None:
-    if any(i.loop or i.guards or i.selector for i in stage.instructions) or stage.holds_handles or deadline is not None and stage.needs_run or _lacks_values(stage, state):
+def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[Any], deadline: float | None) -> None:
+    if (
+        stage.holds_handles
+        or plan.may_be_dead
+        or deadline is not None
+        and stage.needs_run
+        or _lacks_values(stage, state)
+    ):
         _interpret(plan, stage, state, registers, deadline=deadline)
         return
     key = signature(stage, registers, state)
@@ -175,7 +181,8 @@ def _run_device_stage(
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             return
-        static_values = [np.asarray(registers[r]) for r in stage.static_inputs]
+        static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
+        static_values.update((r, DEAD) for r in stage.inputs if registers[r] is DEAD)
         program = choice.program = Program(stage, plan.registers, static_values, choice.is_checked)
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
@@ -189,21 +196,48 @@ def _run_device_stage(
         if stage.random_ops:
             at = state.counters(stage.random_ops)
             counters = np.array(at, np.uint64)
-        outputs, writes, ok = program(donated, kept, inputs, counters)
+        try:
+            outputs, writes, ok = program(donated, kept, inputs, counters)
+        except Untraceable:
+            choice.program, choice.stays_interpreted = None, True
+            _interpret(plan, stage, state, registers)
+            return
         if ok is not None and not bool(ok):
-            # Donated buffers came back with their old values; the other variables were never touched.
-            returned = dict(zip(stage.writes, writes, strict=True))
-            variables.update((k, returned[k]) for k in program.donated)
-            _explain(plan, stage, state, registers)
+            if writes is not None:
+                # Donated buffers came back with their old values; the other variables were never touched.
+                returned = dict(zip(stage.writes, writes, strict=True))
+                variables.update((k, returned[k]) for k in program.donated)
+            _run_again(plan, stage, choice, state, registers)
+            return
         if choice.runs == 0:  # only the first result can change a variable's shape: the program is for one signature
             variables.update(zip(stage.writes, writes, strict=True))
         else:
             choice.runs = 0
             state.store(stage.writes, writes)
         if stage.random_ops:
-            state.advance(stage.random_ops, program.blocks)
-    for register, value in zip(stage.outputs, outputs, strict=True):
+            blocks = program.blocks if outputs[-1] is None else [int(n) for n in np.asarray(outputs[-1])]
+            state.advance(stage.random_ops, blocks)
+    for register, value in zip(stage.outputs, outputs, strict=False):  # the last output: how far random streams went
         registers[register] = value
+    for position in program.dead_outputs:
+        registers[stage.outputs[position]] = DEAD
+
+
+def _run_again(plan: Plan, stage: Stage, choice: Choice, state: State, registers: list[Any]) -> None:
+    """A check failed in a compiled stage: go through it again op by op, to say which and with what values.
+
+    If all goes well that way, a loop took more iterations than its program provided for: the next one provides for more.
+    """
+    if not any(instruction.loop is not None for instruction in stage.instructions):
+        _interpret(plan, stage, state, registers.copy(), commit=False)
+        raise errors.InternalError(
+            None, None, "a check failed in a compiled stage, but holds when its ops run one by one"
+        )
+    _interpret(plan, stage, state, registers)
+    choice.program = None
+    choice.overflows += 1
+    choice.runs = PATIENCE + 1
+    choice.stays_interpreted = choice.overflows > MOST_OVERFLOWS
 
 
 def _lacks_values(stage: Stage, state: State) -> bool:
@@ -217,22 +251,6 @@ def _is_big(stage: Stage, state: State, registers: list[Any]) -> bool:
     sizes = [getattr(registers[r], "size", 0) for r in stage.inputs]
     sizes.extend(variables[k].size for k in stage.reads if k in variables)
     return max(sizes, default=0) > BIG_ELEMENTS or stage.largest > BIG_ELEMENTS
-
-
-def _explain(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
-    """A check failed in a compiled stage: go through it again op by op, to say which and with what values."""
-    _interpret(plan, stage, state, registers.copy(), commit=False)
-    raise errors.InternalError(None, None, "a check failed in a compiled stage, but holds when its ops run one by one")
-
-
-def run_stage(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
-    """Run one stage in which no op may wait."""
-    if stage.kind == HOST:
-        _run_host_stage(plan, stage, state, registers, None, None)
-    elif stage.kind == HOST_STATE:
-        _interpret(plan, stage, state, registers)
-    else:
-        _run_device_stage(plan, stage, state, registers)
 
 
 def _run_host_stage(
