@@ -19,9 +19,7 @@ from typing import Any
 
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, variable_of
 from evergraph.compiler.regions import (
-    ENTERS,
     MERGES,
-    NEXTS,
     SWITCHES,
     Guards,
     LoopOp,

@@ -31,8 +31,9 @@ Kind = str
 HOST = "host"
 HOST_STATE = "host state"
 
-# Their result is known while a stage is traced, whatever their input is.
-ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3"))
+# Their result is known while a stage is traced, whatever their input is. (What a gradient pops for a static operand is a
+# shape that the loop pushed.)
+ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3", "StackPopV2"))
 
 
 # Their handle is a list of tensors that belongs to the run.

@@ -11,12 +11,18 @@ selects, and what a guarded op does (new values of variables, blocks of a random
 **Loops** become `lax.while_loop`. What the body changes is carried along: loop variables, the buffers of TensorArrays and
 stacks, the random counters, and whether all checks held so far. A first, abstract pass over the body finds out which
 buffers those are, and their shapes.
+
+A variable that only gathers products, as the gradient of a matrix used in each iteration does,
+
+    total' = total + a[t]ᵀ b[t]
+
+is taken out of the loop: the factors are kept, and one product of all of them follows, `total + Σ a[t]ᵀ b[t]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -190,6 +196,9 @@ class _Loop:
             raise Untraceable(f"the condition of loop {loop.op.name!r} changes something")
         self.checks = collectors[-1]
         self.capacity, self.has_bound = self.most_trips()
+        self.sums = _sums_of_products(loop)
+        apart = {id(i) for s in self.sums for i in (s.add, s.product)}
+        self.body = [i for i in loop.body if id(i) not in apart]
 
     def array(self, value: Any) -> Any:
         if isinstance(value, TracedList) or value is DEAD or getattr(value, "dtype", None) == object:
@@ -262,27 +271,33 @@ class _Loop:
         used = tuple(xp.asarray(counters.used[n], np.uint64) for n in self.random)
         live = self.checks.live
         go = self.go(self.starts)
-        carry = (
-            tuple(self.starts),
-            tuple(a.state for a in changed),
-            used,
-            xp.asarray(True),
-            go if live is None else go & live,
-        )
+        go = go if live is None else go & live
+        factors = tuple(xp.zeros((self.capacity, *f.shape), f.dtype) for pair in self.factors for f in pair)
+        states = tuple(a.state for a in changed)
+        carry = (tuple(self.starts), states, used, factors, xp.asarray(np.int32(0)), xp.asarray(True), go)
 
         def body(carry: Any) -> Any:
-            values, states, used, ok, _ = carry
+            values, states, used, factors, trip, ok, _ = carry
             for a, state in zip(changed, states, strict=True):
                 a.state = state
-            values, used, holds = self.turn(values, used)
-            return values, tuple(a.state for a in changed), used, ok & holds, self.go(values)
+            values, used, made, holds = self.turn(values, used)
+            kept = zip(factors, (f for pair in made for f in pair), strict=True)
+            factors = tuple(lax.dynamic_update_index_in_dim(rows, row, trip, 0) for rows, row in kept)
+            if self.sums and not self.has_bound:
+                holds = holds & (trip < self.capacity)
+            states = tuple(a.state for a in changed)
+            return values, states, used, factors, trip + np.int32(1), ok & holds, self.go(values)
 
-        values, states, used, ok, _ = lax.while_loop(lambda carry: carry[4], body, carry)
+        values, states, used, factors, _, ok, _ = lax.while_loop(lambda carry: carry[6], body, carry)
+        values = list(values)
+        for i, total in enumerate(self.sums):
+            a, b = (f.reshape(-1, f.shape[-1]) for f in factors[2 * i : 2 * i + 2])
+            values[total.variable] = values[total.variable] + a.T @ b
         for a, state in zip(changed, states, strict=True):
             a.state = state
         for n, blocks in zip(self.random, used, strict=True):
             counters.used[n] = blocks
-        if self.has_checks:
+        if self.has_checks or self.sums and not self.has_bound:
             self.checks.conditions.append(ok)
         for register, position in zip(self.instruction.outputs, loop.results, strict=True):
             self.outer.values[register] = values[position]
@@ -296,11 +311,11 @@ class _Loop:
         import jax
 
         def once(values: Any, used: Any) -> Any:
-            return self.turn(values, used)[:2]
+            return self.turn(values, used)[:3]
 
         used = tuple(self.xp.asarray(self.outer.counters.used[n], np.uint64) for n in self.random)
         kept = list(self.outer.counters.used)
-        next_values, _ = jax.eval_shape(once, tuple(self.starts), used)
+        next_values, _, self.factors = jax.eval_shape(once, tuple(self.starts), used)
         self.outer.counters.used = kept
         for value, after in zip(self.starts, next_values, strict=True):
             if value.shape != after.shape:
@@ -330,8 +345,8 @@ class _Loop:
             collectors.pop()
         return self.xp.asarray(tracer.values[self.loop.go]).reshape(())
 
-    def turn(self, values: Sequence[Any], used: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:
-        """One iteration."""
+    def turn(self, values: Sequence[Any], used: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
+        """One iteration: the next values, the random blocks used, the factors of sums of products, whether checks hold."""
         loop, counters = self.loop, self.outer.counters
         for n, blocks in zip(self.random, used, strict=True):
             counters.used[n] = blocks
@@ -345,16 +360,55 @@ class _Loop:
         try:
             tracer = self.registers(values)
             tracer.run(loop.head)
-            tracer.run(loop.body)
+            tracer.run(self.body)
+            for total in self.sums:
+                tracer.values[loop.nexts[total.variable]] = by_register[loop.variables[total.variable]]
             after = tuple(
                 self.xp.asarray(self.array(tracer.values[r]), start.dtype)
                 for r, start in zip(loop.nexts, self.starts, strict=True)
             )
+            factors = [[self.array(tracer.values[r]) for r in total.product.inputs] for total in self.sums]
         finally:
             collectors.pop()
         self.has_checks = bool(checks.conditions)
         holds = self.xp.asarray(True) if not checks.conditions else checks.holds()
-        return after, tuple(self.xp.asarray(counters.used[n], np.uint64) for n in self.random), holds
+        return after, tuple(self.xp.asarray(counters.used[n], np.uint64) for n in self.random), factors, holds
+
+
+class _SumOfProducts(NamedTuple):
+    """`total' = total + aᵀ b` for one variable of a loop, which nothing else in the loop looks at."""
+
+    variable: int
+    add: Instruction
+    product: Instruction
+
+
+def _sums_of_products(loop: LoopProgram) -> list[_SumOfProducts]:
+    made_by = {r: i for i in loop.body for r in i.outputs}
+    readers: dict[Register, int] = {}
+    for instruction in (*loop.head, *loop.body):
+        deciding = [r for r, _ in instruction.guards] + ([instruction.selector[0]] if instruction.selector else [])
+        for source in (*instruction.inputs, *deciding):
+            for register in source if type(source) is tuple else (source,):
+                readers[register] = readers.get(register, 0) + 1
+    for register in (*loop.nexts, loop.go):
+        readers[register] = readers.get(register, 0) + 1
+    found = []
+    for position, register in enumerate(loop.nexts):
+        add = made_by.get(register)
+        if add is None or add.op.type not in ("Add", "AddV2") or add.guards or readers[register] > 1:
+            continue
+        total = add.inputs[0]
+        while total in made_by and made_by[total].op.type == "Identity" and readers[total] == 1:
+            total = made_by[total].inputs[0]
+        product = made_by.get(add.inputs[1])
+        if total != loop.variables[position] or readers[total] > 1 or product is None or product.guards:
+            continue
+        attrs = product.attrs
+        is_product = product.op.type == "MatMul" and attrs["transpose_a"] and not attrs["transpose_b"]
+        if is_product and readers[add.inputs[1]] == 1 and add.op.outputs[0].dtype.is_floating:
+            found.append(_SumOfProducts(position, add, product))
+    return found
 
 
 _MUTATING = frozenset(("TensorArrayWriteV3", "TensorArrayScatterV3", "StackPushV2", "StackPopV2"))
