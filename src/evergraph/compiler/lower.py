@@ -12,13 +12,14 @@ from them) stays a NumPy array, so that shapes, axes and loop counts become stat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evergraph.compiler import malloc
 from evergraph.compiler.checks import checks_apart
+from evergraph.compiler.families import families
 from evergraph.compiler.plan import Instruction, Register, Stage
 from evergraph.compiler.tracing import Counters, Tracer
 from evergraph.ops.control_flow import DEAD
@@ -32,7 +33,12 @@ class Program:
     """A compiled device stage for one signature of inputs."""
 
     def __init__(
-        self, stage: Stage, constants: list[Any], static_values: dict[Register, Any], is_checked: bool = False
+        self,
+        stage: Stage,
+        constants: list[Any],
+        static_values: dict[Register, Any],
+        variables: Mapping[str, Any],
+        is_checked: bool = False,
     ) -> None:
         malloc.keep_freed_memory()
         import jax
@@ -46,11 +52,31 @@ class Program:
         self.lifted_registers = tuple(r for r, v in self.constants.items() if getattr(v, "size", 0) > LIFT_LIMIT)
         # A variable whose old value no kernel looks at (Assign) is no argument: it need not even have one.
         looked_at = [k for k in stage.reads if k not in stage.optional_reads]
-        self.donated = tuple(k for k in looked_at if k in stage.donated)
-        self.kept = tuple(k for k in looked_at if k not in stage.donated)
         by_key = dict(zip(stage.reads, stage.read_registers, strict=True))
-        self.donated_registers = tuple(by_key[k] for k in self.donated)
-        self.kept_registers = tuple(by_key[k] for k in self.kept)
+        key_of = {r: k for k, r in by_key.items()}
+        read = {by_key[k]: (k, variables.get(k)) for k in looked_at}
+        self.steps, packs = families(_updates_last(stage.instructions), read, self.constants)
+        self.packs = tuple(tuple(key_of[r] for r in pack) for pack in packs)
+        """Variables that come and go as one array each, in this order, after the others of their kind."""
+        in_packs = {k for pack in self.packs for k in pack}
+        donated_packs = [p for p in self.packs if stage.donated.issuperset(p)]
+        kept_packs = [p for p in self.packs if not stage.donated.issuperset(p)]
+        self.donated: tuple[Any, ...] = (
+            *(k for k in looked_at if k in stage.donated and k not in in_packs),
+            *donated_packs,
+        )
+        self.kept: tuple[Any, ...] = (
+            *(k for k in looked_at if k not in stage.donated and k not in in_packs),
+            *kept_packs,
+        )
+        write_of = dict(zip(stage.writes, stage.write_registers, strict=True))
+        written = set(stage.writes)
+        whole = [p for p in self.packs if written.issuperset(p)]
+        as_one = {k for p in whole for k in p}
+        self.writes: tuple[Any, ...] = (*(k for k in stage.writes if k not in as_one), *whole)
+        self.write_registers = _by_key(self.writes, write_of)
+        self.donated_registers = _by_key(self.donated, by_key)
+        self.kept_registers = _by_key(self.kept, by_key)
         self.device = jax_device(stage.kind)
         self.moves = self.device is not None and self.device != jax.local_devices()[0]
         with jax.enable_x64(True):
@@ -93,7 +119,7 @@ class Program:
             old = dict(zip(self.donated, donated, strict=True))
             writes = [
                 new if key not in old or checks.is_guarded(new) else jnp.where(ok, new, old[key])
-                for key, new in zip(self.stage.writes, writes, strict=True)
+                for key, new in zip(self.writes, writes, strict=True)
             ]
         return outputs, writes, ok
 
@@ -119,13 +145,21 @@ class Program:
         values.update(zip(self.dynamic_inputs, inputs, strict=True))
         values.update(self.static_values)
         values.update(dict.fromkeys(self.stage.read_registers))
-        values.update(zip(self.donated_registers, donated, strict=True))
-        values.update(zip(self.kept_registers, kept, strict=True))
+        stacks = []
+        for registers, value in zip((*self.donated_registers, *self.kept_registers), (*donated, *kept), strict=True):
+            if type(registers) is tuple:
+                stacks.append((registers, value))
+            else:
+                values[registers] = value
         checks = CheckCollector(jnp, donated, guards)
         drawn = Counters(counters, len(self.stage.random_ops))
         collectors.append(checks)
         try:
-            Tracer(jnp, values, drawn).run(_updates_last(self.stage.instructions))
+            tracer = Tracer(jnp, values, drawn)
+            for registers, value in stacks:
+                tracer.values.put_stack(registers, value)
+            tracer.run(self.steps)
+            values = tracer.values
         finally:
             collectors.pop()
         if drawn.are_static():
@@ -134,11 +168,19 @@ class Program:
             self.blocks, used = [0] * len(drawn.used), jnp.stack([jnp.asarray(n, np.uint64) for n in drawn.used])
         self.dead_outputs = [i for i, r in enumerate(self.stage.outputs) if values[r] is DEAD]
         outputs = [jnp.zeros(()) if values[r] is DEAD else jnp.asarray(values[r]) for r in self.stage.outputs]
-        return [*outputs, used], [jnp.asarray(values[r]) for r in self.stage.write_registers], checks
+        writes = [
+            tracer.values.stack(jnp, r) if type(r) is tuple else jnp.asarray(values[r]) for r in self.write_registers
+        ]
+        return [*outputs, used], writes, checks
 
 
-def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
-    """The instructions with updates of variables, and what follows from them, moved to the end.
+def _by_key(keys: Sequence[Any], registers: Mapping[str, Register]) -> tuple[Any, ...]:
+    """The registers of variables, and tuples of registers of packs."""
+    return tuple(tuple(registers[k] for k in key) if type(key) is tuple else registers[key] for key in keys)
+
+
+def _updates_last(instructions: Sequence[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
+    """The instructions with updates of variables, and what follows from them, apart from the others and after them.
 
     So the checks of all the others are known when an update is traced, and a scatter can guard itself with them.
     """
@@ -155,7 +197,7 @@ def _updates_last(instructions: Sequence[Instruction]) -> list[Instruction]:
             after.update(instruction.outputs)
         else:
             first.append(instruction)
-    return first + last
+    return first, last
 
 
 def _constants_of(stage: Stage, constants: list[Any]) -> list[Register]:

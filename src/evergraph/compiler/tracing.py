@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evergraph.compiler.families import Family
 from evergraph.compiler.interpret import blocks_used, located, wrong_shape
 from evergraph.compiler.plan import Instruction, LoopProgram, Register
 from evergraph.framework.shapes import size_of
@@ -59,15 +60,88 @@ class Counters:
         return all(type(n) is int for n in self.used)
 
 
+class _Values(dict[Register, Any]):
+    """Values by register; the rows of a family's array are cut out when somebody asks for one."""
+
+    def __init__(self, values: dict[Register, Any]) -> None:
+        super().__init__(values)
+        self.stacks: dict[tuple[Register, ...], Any] = {}
+        self._row: dict[Register, tuple[Any, int]] = {}
+
+    def put_stack(self, registers: tuple[Register, ...], stack: Any) -> None:
+        self.stacks[registers] = stack
+        for position, register in enumerate(registers):
+            self.pop(register, None)
+            self._row[register] = stack, position
+
+    def stack(self, xp: Any, registers: tuple[Register, ...]) -> Any:
+        """The values of `registers` as one array."""
+        found = self.stacks.get(registers)
+        return xp.stack([self[r] for r in registers]) if found is None else found
+
+    def __missing__(self, register: Register) -> Any:
+        stack, position = self._row[register]
+        value = self[register] = stack[position]
+        return value
+
+
 class Tracer:
     """Instructions under a trace, and the values of their registers."""
 
     def __init__(self, xp: Any, values: dict[Register, Any], counters: Counters) -> None:
-        self.xp, self.values, self.counters = xp, values, counters
+        self.xp, self.values, self.counters = xp, _Values(values), counters
 
-    def run(self, instructions: Sequence[Instruction]) -> None:
-        for instruction in instructions:
-            self.one(instruction)
+    def run(self, steps: Sequence[Instruction | Family]) -> None:
+        for step in steps:
+            if isinstance(step, Family):
+                self.family(step)
+            else:
+                self.one(step)
+
+    def family(self, family: Family) -> None:
+        """All members at once: an argument that they share stays as it is, any other gets a row for each."""
+        import jax
+
+        values, members = self.values, family.members
+        args: list[Any] = []
+        axes: list[int | None] = []
+        for registers in zip(*(m.inputs for m in members), strict=True):
+            shared = registers[0] in values and all(r == registers[0] for r in registers)
+            if not shared and registers not in values.stacks:
+                all_ = [values[r] for r in registers]
+                shared = all(map(is_known, all_)) and all(
+                    a.dtype == all_[0].dtype and np.array_equal(a, all_[0]) for a in all_
+                )
+            args.append(values[registers[0]] if shared else values.stack(self.xp, registers))
+            axes.append(None if shared else 0)
+        first = members[0]
+        if all(axis is None for axis in axes):
+            for member in members:
+                self.one(member)
+            return
+        statics = [a for a, is_static, axis in zip(args, first.static, axes, strict=True) if is_static and axis is None]
+        if len(statics) != sum(first.static) or not all(map(is_known, statics)):
+            raise Untraceable(f"an operand of {first.op.name!r} ({first.op.type}) depends on a value")
+
+        def one(*batched: Any) -> Any:
+            rest = iter(batched)
+            whole = [a if axis is None else next(rest) for a, axis in zip(args, axes, strict=True)]
+            return first.kernel(self.xp, *whole, **first.attrs)
+
+        checks = CheckCollector(self.xp)
+        collectors.append(checks)
+        try:
+            result = jax.vmap(one)(*(a for a, axis in zip(args, axes, strict=True) if axis == 0))
+        except Exception as error:
+            raise located(error, first.op, args) from error
+        finally:
+            collectors.pop()
+        if checks.conditions:
+            raise Untraceable(f"{first.op.name!r} checks its values")
+        outputs = result if type(result) in (tuple, list) else (result,)
+        for place, (value, kind) in enumerate(zip(outputs, first.types, strict=True)):
+            rows = _typed(value, kind or members[0].op.inputs[0].dtype.base_dtype.np)
+            values.put_stack(tuple(m.outputs[place] for m in members), rows)
 
     def one(self, instruction: Instruction) -> None:
         checks = collectors[-1]
@@ -130,6 +204,9 @@ class Tracer:
 
     def compute(self, instruction: Instruction, live: Any) -> None:
         values, xp = self.values, self.xp
+        if instruction.op.type == "AddN" and instruction.inputs[0] in values.stacks:
+            values[instruction.outputs[0]] = values.stacks[instruction.inputs[0]].sum(0)
+            return
         args = [
             tuple(values[r] for r in source) if type(source) is tuple else values[source]
             for source in instruction.inputs

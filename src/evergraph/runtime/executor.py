@@ -14,6 +14,7 @@ repeat from run to run:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from evergraph.ops.traced_lists import Untraceable
 from evergraph.runtime.dataflow import Dataflow
 from evergraph.runtime.functions import caller
 from evergraph.runtime.handover import Handover
-from evergraph.runtime.state import State, value_of
+from evergraph.runtime.state import Row, State, value_of
 
 SMALL_OPS = 12
 SMALL_ELEMENTS = 4_096
@@ -86,7 +87,8 @@ def run_plan(
         with state.lock:
             variables = state.variables
             for key, register in plan.keeps:
-                registers[register] = variables.get(key)
+                value = variables.get(key)
+                registers[register] = value.value() if type(value) is Row else value
             for position, key in plan.variable_fetches:
                 value = variables.get(key)
                 if value is None:
@@ -183,13 +185,17 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
         static_values.update((r, DEAD) for r in stage.inputs if registers[r] is DEAD)
-        program = choice.program = Program(stage, plan.registers, static_values, choice.is_checked)
+        program = choice.program = Program(stage, plan.registers, static_values, state.variables, choice.is_checked)
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
     with state.lock:
         try:
-            donated = [variables[k] for k in program.donated]
-            kept = [variables[k] for k in program.kept]
+            if state.has_packs or program.packs:
+                donated = [state.packed(k) if type(k) is tuple else state.array(k) for k in program.donated]
+                kept = [state.packed(k) if type(k) is tuple else state.array(k) for k in program.kept]
+            else:
+                donated = [variables[k] for k in program.donated]
+                kept = [variables[k] for k in program.kept]
         except KeyError as missing:
             raise uninitialized(plan, state, missing.args[0], None) from None
         counters = None
@@ -205,15 +211,16 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         if ok is not None and not bool(ok):
             if writes is not None:
                 # Donated buffers came back with their old values; the other variables were never touched.
-                returned = dict(zip(stage.writes, writes, strict=True))
-                variables.update((k, returned[k]) for k in program.donated)
+                returned = dict(zip(program.writes, writes, strict=True))
+                _store(state, program.donated, [returned[k] for k in program.donated])
             _run_again(plan, stage, choice, state, registers)
             return
-        if choice.runs == 0:  # only the first result can change a variable's shape: the program is for one signature
-            variables.update(zip(stage.writes, writes, strict=True))
+        if choice.runs == 0 and not state.has_packs:
+            # Only the first result can change a variable's shape: the program is for one signature.
+            variables.update(zip(program.writes, writes, strict=True))
         else:
             choice.runs = 0
-            state.store(stage.writes, writes)
+            _store(state, program.writes, writes)
         if stage.random_ops:
             blocks = program.blocks if outputs[-1] is None else [int(n) for n in np.asarray(outputs[-1])]
             state.advance(stage.random_ops, blocks)
@@ -221,6 +228,15 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         registers[register] = value
     for position in program.dead_outputs:
         registers[stage.outputs[position]] = DEAD
+
+
+def _store(state: State, keys: Sequence[Any], values: Sequence[Any]) -> None:
+    """Give variables and packs of variables new values."""
+    for key, value in zip(keys, values, strict=True):
+        if type(key) is tuple:
+            state.store_packed(key, value)
+        else:
+            state.store((key,), (value,))
 
 
 def _run_again(plan: Plan, stage: Stage, choice: Choice, state: State, registers: list[Any]) -> None:
@@ -251,6 +267,16 @@ def _is_big(stage: Stage, state: State, registers: list[Any]) -> bool:
     sizes = [getattr(registers[r], "size", 0) for r in stage.inputs]
     sizes.extend(variables[k].size for k in stage.reads if k in variables)
     return max(sizes, default=0) > BIG_ELEMENTS or stage.largest > BIG_ELEMENTS
+
+
+def run_stage(plan: Plan, stage: Stage, state: State, registers: list[Any], deadline: float | None) -> None:
+    """Run one stage in which no op may wait for others of the run (see handover.py)."""
+    if stage.kind == HOST:
+        _run_host_stage(plan, stage, state, registers, None, None)
+    elif stage.kind == HOST_STATE:
+        _interpret(plan, stage, state, registers, deadline=deadline)
+    else:
+        _run_device_stage(plan, stage, state, registers, deadline)
 
 
 def _run_host_stage(

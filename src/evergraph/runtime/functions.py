@@ -17,6 +17,7 @@ from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
 from evergraph.runtime import devices
 from evergraph.runtime.state import State
+from evergraph.runtime.straight import can_be_straight, stays_interpreted, straight
 
 
 def plan_of(body: FunctionGraph) -> Plan:
@@ -60,9 +61,18 @@ class Library:
         """A function of the library of `graph`, ready to be called with its arguments."""
         body = body_of(graph, function)
         plan, state, run_plan, n = plan_of(body), self._state, self._run_plan, len(body.results)
+        may_be_straight = can_be_straight(plan)
+        written: Callable[[list[Any]], list[Any]] | None = None
 
         def call(arguments: list[Any]) -> list[Any]:
+            nonlocal written, may_be_straight
+            if written is not None:
+                return written(arguments)
             values = run_plan(plan, state, arguments)
+            if may_be_straight:
+                if stays_interpreted(plan):
+                    written = straight(plan, n)
+                may_be_straight = False
             return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[:n]]
 
         return call

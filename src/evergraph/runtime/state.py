@@ -13,6 +13,38 @@ from evergraph.framework.operation import Operation
 from evergraph.ops.running import Resources
 
 
+class Pack:
+    """Small variables of one shape and type that programs work on together: one array, with a row for each.
+
+    `is_whole` until one of them gets a value of its own.
+    """
+
+    __slots__ = ("array", "is_whole", "keys")
+
+    def __init__(self, keys: tuple[str, ...], array: Any) -> None:
+        self.keys, self.array, self.is_whole = keys, array, True
+
+
+class Row:
+    """The value of a variable in a pack. It is looked up when somebody asks, so it is never older than the pack."""
+
+    __slots__ = ("dtype", "number", "pack", "shape", "size")
+
+    def __init__(self, pack: Pack, number: int, like: Any) -> None:
+        self.pack, self.number = pack, number
+        self.shape, self.dtype, self.size = tuple(like.shape), like.dtype, like.size
+
+    def value(self) -> np.ndarray:
+        """The row, as an array of its own."""
+        return np.array(np.asarray(self.pack.array)[self.number])
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.value(), dtype)
+
+    def block_until_ready(self) -> Row:
+        return self
+
+
 class State:
     """Variables and random counters of one session. `lock` guards every look at them."""
 
@@ -20,6 +52,7 @@ class State:
         self.lock = threading.RLock()
         self.variables: dict[str, Any] = {}
         self.layout = 0  # grows when a variable changes its shape or type, which makes compiled programs stale
+        self.has_packs = False
         self.resources = Resources()
         self._counters: dict[Operation, int] = {}
 
@@ -28,9 +61,61 @@ class State:
         variables = self.variables
         for key, value in zip(keys, values, strict=True):
             old = variables.get(key)
+            if type(old) is Row:
+                old.pack.is_whole = False
             if old is not None and (old.shape != value.shape or old.dtype != value.dtype):
                 self.layout += 1
             variables[key] = value
+
+    def array(self, key: str) -> Any:
+        """The value of a variable as an array; a pack that it is in is taken apart. The caller holds the lock.
+
+        Raises:
+            KeyError: if it has none.
+        """
+        found = self.variables[key]
+        if type(found) is Row:
+            self._take_apart(found.pack)
+            return self.variables[key]
+        return found
+
+    def _take_apart(self, pack: Pack) -> None:
+        rows = np.asarray(pack.array)
+        for number, key in enumerate(pack.keys):
+            held = self.variables.get(key)
+            if type(held) is Row and held.pack is pack:
+                self.variables[key] = rows[number].copy()
+
+    def packed(self, keys: tuple[str, ...]) -> Any:
+        """The values of variables as one array. The caller holds the lock.
+
+        Raises:
+            KeyError: if one has no value.
+        """
+        first = self.variables[keys[0]]
+        if type(first) is Row and first.pack.is_whole and (first.pack.keys is keys or first.pack.keys == keys):
+            first.pack.keys = keys
+            return first.pack.array
+        array = np.stack([np.asarray(self.array(key)) for key in keys])
+        self._put_pack(keys, array)
+        return array
+
+    def store_packed(self, keys: tuple[str, ...], array: Any) -> None:
+        """Give variables new values, the rows of `array`. The caller holds the lock."""
+        first = self.variables.get(keys[0])
+        if type(first) is Row and first.pack.is_whole and first.pack.keys is keys:
+            first.pack.array = array
+        else:
+            self._put_pack(keys, array)
+
+    def _put_pack(self, keys: tuple[str, ...], array: Any) -> None:
+        self.has_packs = True
+        pack = Pack(keys, array)
+        for number, key in enumerate(keys):
+            held = self.variables.get(key)
+            if type(held) is Row:
+                held.pack.is_whole = False
+            self.variables[key] = Row(pack, number, np.empty(array.shape[1:], array.dtype) if held is None else held)
 
     def counters(self, ops: Sequence[Operation]) -> list[int]:
         """At which block each random op goes on. An op without seeds starts at a place of its own in each session."""
@@ -50,6 +135,8 @@ class State:
 
 def value_of(stored: Any) -> np.ndarray:
     """A variable's value as a NumPy array of the caller's own."""
+    if type(stored) is Row:
+        return stored.value()
     if isinstance(stored, np.ndarray | np.generic):
         return np.array(stored)
     if stored.size > 65_536:
