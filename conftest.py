@@ -1,4 +1,4 @@
-"""What the examples in docstrings may use: `tf`, and `sess`, a session on a fresh default graph."""
+"""What the examples in docstrings may use: `tf`; `sess`, a session on a fresh default graph; `folder`, an empty one."""
 
 import numpy as np
 import pytest
@@ -15,5 +15,5 @@ def doctest_names(request):
     names = request.getfixturevalue("doctest_namespace")
     # Numbers without their NumPy type, `1.0` rather than `np.float32(1.0)`, so that the examples stay easy to read.
     with np.printoptions(legacy="1.25"), tf.Graph().as_default(), tf.Session() as sess:
-        names.update(tf=tf, sess=sess)
+        names.update(tf=tf, sess=sess, folder=str(request.getfixturevalue("tmp_path")))
         yield

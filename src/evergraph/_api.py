@@ -9,6 +9,7 @@ folder of their own (`ops/image`, ...) when a name or a type of op is asked for 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import sys
 import types
@@ -33,6 +34,20 @@ EAGER = (
     "public_names",
 )
 
+CONTRIB_LAYERS = tuple(
+    f"contrib.layer_toolkit.{name}"
+    for name in (
+        "outputs", "initializers", "regularizers", "convolutions", "dense", "pooling", "arrangements", "normalizations",
+        "batch_norm", "training", "summaries",
+    )
+)  # fmt: skip
+CONTRIB_SLIM = (
+    "contrib.scoped_arguments",
+    "contrib.model_variables",
+    "contrib.values_from_elsewhere",
+    "contrib.global_steps",
+)
+
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
     "train": (
@@ -48,10 +63,95 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.global_step",
         "training.learning_rate_decay",
         "training.moving_averages",
+        "training.coordinator",
+        "training.queue_runner",
+        "training.input_producers",
+        "training.batching",
+        "training.shuffling",
+        "training.checkpoint_management",
+        "training.checkpoint_reader",
+        "training.checkpoint_utils",
+        "training.graph_io",
+        "training.meta_graph",
+        "training.meta_graph_import",
+        "training.saver",
+        "training.summary_writer",
+        "training.warm_starting",
+        "training.tracking.checkpoint",
+        "training.tracking.manager",
     ),
+    "train.experimental": ("training.tracking.checkpoint",),
+    "contrib.checkpoint": ("training.tracking.checkpoint", "training.tracking.manager"),
+    "summary": ("ops.summary.functions", "training.summary_writer", "training.writer_summaries"),
+    "contrib.summary": ("training.writer_summaries",),
+    "graph_util": ("training.graph_util",),
+    "saved_model": (
+        "training.saved_model.constants",
+        "training.saved_model.signatures",
+        "training.saved_model.builder",
+        "training.saved_model.loader",
+    ),
+    "saved_model.builder": ("training.saved_model.builder",),
+    "saved_model.constants": ("training.saved_model.constants",),
+    "saved_model.loader": ("training.saved_model.loader",),
+    "saved_model.main_op": ("training.saved_model.loader",),
+    "saved_model.signature_constants": ("training.saved_model.constants",),
+    "saved_model.signature_def_utils": ("training.saved_model.signatures",),
+    "saved_model.tag_constants": ("training.saved_model.constants",),
+    "saved_model.utils": ("training.saved_model.signatures",),
+    "io": ("training.graph_io", "training.record_io"),
+    "python_io": ("training.record_io",),
+    "lookup": ("ops.tables.initializers", "ops.tables.static_tables", "ops.tables.vocabulary_tables"),
+    "lookup.experimental": ("training.mutable_tables",),
+    "contrib.staging": ("ops.queues.staging_classes",),
+    "contrib.training": ("training.bucketing",),
+    "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
+    "train.coordinator": ("training.coordinator",),
+    "train.queue_runner": ("training.queue_runner",),
+    "layers": ("layers.scoped_layer", "layers.scoped_core", "layers.scoped_convolutional", "layers.scoped_pooling"),
+    "layers.experimental": ("layers.scoped_layer",),
+    "nn": ("layers.dynamic_rnn", "layers.static_rnn"),
+    "nn.rnn_cell": ("layers.cells", "layers.lstm_cells", "layers.cell_stack", "layers.cell_wrappers"),
+    "metrics": tuple(f"training.metrics.{n}" for n in ("means", "classes", "counts", "thresholds", "area", "at_k")),
+    "contrib.framework": (
+        "training.vocabulary_remapping",
+        "layers.smart_cond",
+        "contrib.scoped_arguments",
+        "contrib.model_variables",
+        "contrib.values_from_elsewhere",
+        "contrib.global_steps",
+        "training.checkpoint_utils",
+    ),
+    "contrib.layers": CONTRIB_LAYERS,
+    "contrib.rnn": tuple(
+        f"contrib.recurrent.{name}"
+        for name in (
+            "names",
+            "linear",
+            "projections",
+            "block_cells",
+            "sequences",
+            "norm_and_attention",
+            "further_cells",
+        )
+    ),
+    "contrib.slim": (*CONTRIB_LAYERS, *CONTRIB_SLIM),
     "app": ("compat.app",),
+    "data": ("data.dataset", "data.readers"),
+    "data.experimental": (
+        "data.dataset", "data.transformations", "data.grouping", "data.sampling", "data.table_readers", "data.parsing",
+    ),
+    "contrib.data": (
+        "data.contrib", "data.transformations", "data.grouping", "data.sampling", "data.table_readers", "data.parsing",
+    ),
     "compat": ("compat.types",),
+    "config": ("compat.config",),
+    "config.experimental": ("compat.config",),
+    "config.optimizer": ("compat.config",),
+    "config.threading": ("compat.config",),
     "flags": ("compat.flags",),
+    "gfile": ("compat.gfile",),
+    "io.gfile": ("compat.gfile",),
     "logging": ("framework.log",),
     "nest": ("framework.nest",),
     "contrib.framework.nest": ("framework.nest",),
@@ -67,7 +167,14 @@ PACKAGES = {module.name for module in pkgutil.iter_modules([str(Path(__file__).p
 MESSAGES = (
     "AttrValue", "ConfigProto", "Event", "GPUOptions", "GraphDef", "GraphOptions", "HistogramProto", "LogMessage",
     "MetaGraphDef", "NameAttrList", "NodeDef", "OptimizerOptions", "RunMetadata", "RunOptions", "SessionLog", "Summary",
-    "SummaryMetadata", "OpDef",
+    "SummaryMetadata", "OpDef", "TensorInfo",
+)  # fmt: skip
+
+
+SUMMARY_MESSAGES = ("Event", "SessionLog", "Summary", "SummaryDescription", "TaggedRunMetadata")
+TRAIN_MESSAGES = (
+    "BytesList", "ClusterDef", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
+    "JobDef", "SaverDef", "SequenceExample", "ServerDef",
 )  # fmt: skip
 
 
@@ -99,7 +206,7 @@ def _find(path: str, name: str, into: dict[str, Any]) -> Any:
     if name in table:
         into[name] = table[name]
         return table[name]
-    if not path and name in MESSAGES:
+    if name in {"": MESSAGES, "train": TRAIN_MESSAGES, "summary": SUMMARY_MESSAGES}.get(path, ()):
         from evergraph.formats import messages
 
         into[name] = getattr(messages, name)
@@ -107,6 +214,8 @@ def _find(path: str, name: str, into: dict[str, Any]) -> Any:
     inner = f"{path}.{name}" if path else name
     if any(n == inner or n.startswith(inner + ".") for names in (LAZY, api.NAMES) for n in names):
         return _namespace(inner)
+    if path in PACKAGES and importlib.util.find_spec(f"evergraph.{path}.{name}") is not None:
+        return importlib.import_module(f"evergraph.{path}.{name}")
     if opdefs.declare_more:
         opdefs.usable("")  # imports what was left for later
         return _find(path, name, into)

@@ -40,7 +40,7 @@ _REF = 100  # a reference type's number is its value type's plus this
 _VALUES_SHOWN = 16  # a larger tensor is shown as a hash of its bytes
 _LISTS = ("s", "i", "f", "b", "type", "shape", "tensor", "func")
 # Some names hold a number that counts what the process did before: not a property of the graph.
-_PROCESS_COUNTERS = re.compile(r"(CustomGradient-)\d+")
+_PROCESS_COUNTERS = re.compile(r"(CustomGradient-|pyfunc_|hash_table_(?=\w{8}-))[-\w]+")
 
 
 def graph_lines(graph):

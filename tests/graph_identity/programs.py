@@ -9,11 +9,17 @@ import inspect
 
 from graph_identity import (
     programs_arrays,
+    programs_contrib,
     programs_control_flow,
     programs_gradients,
     programs_graphs,
+    programs_layers,
     programs_math,
     programs_networks,
+    programs_pipelines,
+    programs_records,
+    programs_rnn,
+    programs_saving,
     programs_training,
     programs_variables,
 )
@@ -27,6 +33,12 @@ _MODULES = (
     programs_gradients,
     programs_control_flow,
     programs_training,
+    programs_layers,
+    programs_rnn,
+    programs_contrib,
+    programs_pipelines,
+    programs_saving,
+    programs_records,
 )
 
 PROGRAMS = {

@@ -96,7 +96,7 @@ def both_ways(session, fetches, feeds):
 
 
 def compare(case, what, value, expected, dtype):
-    value = np.asarray(value)
+    value = np.asarray(value, object if dtype == "string" else None)
     kind = tf.as_dtype(dtype).as_numpy_dtype
     assert value.dtype == kind, f"{case}: {what} has dtype {value.dtype}, not {kind}"
     assert value.shape == expected.shape, f"{case}: {what} has shape {value.shape}, not {expected.shape}"

@@ -10,10 +10,13 @@ from session import (
     cases_errors,
     cases_feeds,
     cases_fetches,
+    cases_pipelines,
+    cases_queues,
     cases_random,
     cases_run_errors,
     cases_sessions,
     cases_state,
+    cases_tables,
     cases_training,
 )
 
@@ -26,6 +29,9 @@ _MODULES = (
     cases_training,
     cases_errors,
     cases_run_errors,
+    cases_pipelines,
+    cases_queues,
+    cases_tables,
 )
 
 CASES = {

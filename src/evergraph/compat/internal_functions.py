@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from evergraph.framework import stacks
+from evergraph.framework import shapes, stacks
 from evergraph.framework.graph import Graph
-from evergraph.ops.static_values import get_static_value
+from evergraph.ops.opdef import partial_value
+from evergraph.ops.static_values import as_shape, get_static_value
 from evergraph.runtime import devices
 
 DEFAULT_GRAPH_SEED = 87654321
@@ -71,6 +72,22 @@ def smart_constant_value(pred: Any) -> bool | None:
         value = get_static_value(pred)
         return None if value is None else bool(value)
     raise TypeError(f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {pred!r}")
+
+
+def constant_value_as_shape(tensor: Any) -> Any:
+    """The shape that an int vector holds, as far as it is known while the graph is built; -1 is a size not known.
+
+    Raises:
+        ValueError: for a scalar other than -1.
+    """
+    if tensor.static_shape == ():
+        if get_static_value(tensor) != -1:
+            raise ValueError("Received a scalar with unknown value as shape; require a statically known scalar with value '-1'.")
+        return shapes.unknown_shape()
+    known = as_shape(partial_value(tensor))
+    if known is None and tensor.static_shape is not None:
+        return shapes.unknown_shape(tensor.static_shape[0])
+    return shapes.as_shape(known)
 
 
 def version_2_is_enabled() -> bool:

@@ -20,25 +20,223 @@ OURS: dict[str, dict[str, str]] = {
     "python.client.device_lib": {"list_local_devices": "compat.device_lib:list_local_devices"},
     "python.client.session": {"BaseSession": "runtime.session:BaseSession"},
     "python.client.timeline": {"Timeline": "runtime.timeline:Timeline"},
+    "python.data.ops.dataset_ops": {
+        **{name: f"data.internal_classes:{name}" for name in ("MapDataset", "ParallelMapDataset")},
+        "DatasetV1Adapter": "data.dataset:DatasetV1Adapter",
+        "get_legacy_output_classes": "data.get_output_classes",
+        "get_legacy_output_shapes": "data.get_output_shapes",
+        "get_legacy_output_types": "data.get_output_types",
+    },
+    "python.data.util.convert": {
+        "optional_param_to_tensor": "data.built:optional_param_to_tensor",
+        "partial_shape_to_tensor": "data.batching:shape_to_tensor",
+    },
+    "python.data.util.nest": {
+        name: f"data.nest:{name}"
+        for name in (
+            "assert_same_structure", "assert_shallow_structure", "flatten", "flatten_up_to", "is_sequence",
+            "map_structure", "map_structure_up_to", "pack_sequence_as",
+        )
+    },
+    "python.data.util.options": {
+        name: f"data.options:{name}" for name in ("OptionsBase", "create_option", "merge_options")
+    },
+    "python.data.util.random_seed": {"get_seed": "data.seeds:get_seed"},
+    "python.data.util.structure": {
+        name: f"data.structure:{name}"
+        for name in (
+            "are_compatible", "convert_legacy_structure", "from_compatible_tensor_list", "from_tensor_list",
+            "get_flat_tensor_shapes", "get_flat_tensor_specs", "get_flat_tensor_types", "normalize_element",
+            "to_batched_tensor_list", "to_tensor_list", "type_spec_from_value",
+        )
+    },
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
+    "python.framework.graph_io": {"write_graph": "training.graph_io:write_graph"},
+    "python.framework.meta_graph": {
+        **{
+            name: f"training.meta_graph:{name}"
+            for name in (
+                "_find_extraneous_saver_nodes", "copy_scoped_meta_graph", "create_meta_graph_def",
+                "export_scoped_meta_graph", "import_scoped_meta_graph", "ops_used_by_graph_def",
+                "import_scoped_meta_graph_with_return_elements", "read_meta_graph_file",
+                "strip_graph_default_valued_attrs", "stripped_op_list_for_graph",
+            )
+        },
+        "add_collection_def": "training.collection_defs:add_collection_def",
+    },
     "python.framework.ops": {
+        **{
+            name: f"framework.proto_functions:{name}"
+            for name in (
+                "get_collection_proto_type", "get_from_proto_function", "get_to_proto_function",
+                "register_proto_function",
+            )
+        },
         "convert_n_to_tensor": "framework.convert:convert_n_to_tensor",
         "internal_convert_to_tensor": "convert_to_tensor",
         "name_from_scope_name": _FUNCTIONS + "name_from_scope_name",
         "strip_name_scope": _FUNCTIONS + "strip_name_scope",
     },
+    "python.ops.data_flow_ops": {
+        "Barrier": "ops.queues.barrier_class:Barrier",
+        "BaseStagingArea": "ops.queues.staging_classes:BaseStagingArea",
+        "MapStagingArea": "contrib.staging.MapStagingArea",
+        "RecordInput": "ops.readers.record_input:RecordInput",
+        "StagingArea": "contrib.staging.StagingArea",
+    },
+    "python.ops.lookup_ops": {
+        name: f"contrib.lookup.{name}"
+        for name in (
+            "FastHashSpec", "HasherSpec", "IdTableWithHashBuckets", "InitializableLookupTableBase", "LookupInterface",
+            "MutableHashTable", "StrongHashSpec", "TableInitializerBase", "TextFileIdTableInitializer",
+            "TextFileStringTableInitializer", "index_table_from_file", "index_table_from_tensor",
+            "index_to_string_table_from_file", "index_to_string_table_from_tensor",
+        )
+    },
+    "python.ops.session_ops": {"TensorHandle": "ops.queues.session_tensors:TensorHandle"},
+    "python.training.input": {
+        "_as_original_type": "training.element_lists:as_given",
+        "_as_tensor_list": "training.element_lists:as_list",
+        "_as_tensor_list_list": "training.element_lists:as_lists",
+    },
     "python.framework.random_seed": {"DEFAULT_GRAPH_SEED": _FUNCTIONS + "DEFAULT_GRAPH_SEED"},
     "python.framework.smart_cond": {"smart_constant_value": _FUNCTIONS + "smart_constant_value"},
+    "python.framework.tensor_util": {"constant_value_as_shape": _FUNCTIONS + "constant_value_as_shape"},
     "python.framework.test_util": {
         "run_deprecated_v1": _FUNCTIONS + "unchanged",
         "run_in_graph_and_eager_modes": _DECORATOR,
         "run_v1_only": _DECORATOR,
     },
+    "python.lib.io.file_io": {
+        name: f"compat.gfile:{name}"
+        for name in (
+            "FileIO", "atomic_write_string_to_file", "file_crc32", "filecmp", "read_file_to_string",
+            "write_string_to_file",
+        )
+    },
     "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
+    "python.ops.sparse_ops": {
+        "_DEFAULT_HASH_KEY": "ops.sparse.cross:DEFAULT_HASH_KEY",
+        "_add_many_sparse_to_tensors_map": "ops.sparse.tensors_map:add_many_sparse_to_tensors_map",
+        "_add_sparse_to_tensors_map": "ops.sparse.tensors_map:add_sparse_to_tensors_map",
+        "_convert_to_sparse_tensor": "ops.sparse.conversion:as_sparse",
+        "_convert_to_sparse_tensors": "ops.sparse.conversion:each_as_sparse",
+        "_take_many_sparse_from_tensors_map": "ops.sparse.tensors_map:take_many_sparse_from_tensors_map",
+        "deserialize_sparse": "ops.sparse.serialized:deserialize_sparse",
+        "sparse_dense_cwise_add": "ops.sparse.adding:sparse_dense_cwise_add",
+        "sparse_merge_impl": "sparse_merge",
+    },
     "python.platform.googletest": {
         "GetTempDir": "test.get_temp_dir",
         "TestCase": "test.TestCase",
         "main": "test.main",
+    },
+    "python.ops.variables": {"_all_saveable_objects": "ops.variables:saveable_objects"},
+    "python.ops.summary_ops_v2": {
+        name: f"training.writer_summaries:{name}"
+        for name in (
+            "SummaryWriter", "all_v2_summary_ops", "always_record_summaries", "audio", "create_file_writer",
+            "create_summary_file_writer", "eval_dir", "flush", "generic", "graph", "histogram", "image", "import_event",
+            "initialize", "never_record_summaries", "record_if", "record_summaries_every_n_global_steps", "scalar",
+            "should_record_summaries", "summary_writer_initializer_op",
+        )
+    },
+    "python.ops.summary_op_util": {
+        name: f"ops.summary.functions:{name}" for name in ("clean_tag", "collect", "summary_scope")
+    },
+    "python.summary.plugin_asset": {
+        name: f"training.plugin_asset:{name}" for name in ("PluginAsset", "get_all_plugin_assets", "get_plugin_asset")
+    },
+    "python.summary.summary_iterator": {"summary_iterator": "training.summary_writer:summary_iterator"},
+    "python.summary.writer.event_file_writer": {"EventFileWriter": "training.event_file_writer:EventFileWriter"},
+    "python.summary.writer.event_file_writer_v2": {
+        "EventFileWriterV2": "training.session_event_writer:EventFileWriterV2"
+    },
+    "python.summary.writer.writer": {
+        name: f"training.summary_writer:{name}" for name in ("FileWriter", "SummaryToEventTransformer")
+    },
+    "python.summary.writer.writer_cache": {"FileWriterCache": "training.summary_writer:FileWriterCache"},
+    "python.training.tensorboard_logging": {
+        name: f"training.tensorboard_logging:{name}"
+        for name in (
+            "DEBUG", "ERROR", "FATAL", "INFO", "WARN", "debug", "error", "fatal", "get_verbosity",
+            "info", "log", "set_summary_writer", "set_verbosity", "warn",
+        )
+    },
+    "python.training.checkpoint_management": {
+        name: f"training.checkpoint_management:{name}"
+        for name in ("checkpoint_exists_internal", "meta_graph_filename", "update_checkpoint_state_internal")
+    },
+    "python.training.checkpoint_ops": {
+        "_load_and_remap_matrix": "training.vocabulary_remapping:load_and_remap_matrix",
+        "_load_and_remap_matrix_initializer": "training.vocabulary_remapping:load_and_remap_matrix_initializer",
+        "_load_embedding_initializer": "training.vocabulary_remapping:load_embedding_initializer",
+    },
+    "python.training.checkpoint_utils": {
+        "_get_checkpoint_filename": "training.checkpoint_utils:checkpoint_in",
+        "wait_for_new_checkpoint": "training.checkpoint_utils:wait_for_new_checkpoint",
+    },
+    "python.training.warm_starting_util": {
+        "_get_var_info": "training.warm_starting:get_var_info",
+        "_infer_var_name": "training.warm_starting:infer_var_name",
+        "_warm_start_var_with_vocab": "training.warm_starting:warm_start_var_with_vocab",
+    },
+    "python.tools.freeze_graph": {
+        name: f"training.freeze_graph:{name}" for name in ("freeze_graph", "freeze_graph_with_def_protos")
+    },
+    "python.training.saver": {
+        "BaseSaverBuilder": "training.saver_builder:BaseSaverBuilder",
+        "BulkSaverBuilder": "training.saver_builder:BulkSaverBuilder",
+        "_get_saver_or_default": "training.saver:get_saver_or_default",
+        "_import_meta_graph_with_return_elements": "training.meta_graph_import:import_meta_graph_with_return_elements",
+        "object_graph_key_mapping": "training.object_names:object_graph_key_mapping",
+        "saver_from_object_based_checkpoint": "training.saver:saver_from_object_based_checkpoint",
+    },
+    "python.training.saving.saveable_object": {
+        name: f"training.saveable:{name}" for name in ("SaveSpec", "SaveableObject")
+    },
+    "python.training.saving.saveable_object_util": {
+        name: f"training.saveable:{name}"
+        for name in (
+            "ReferenceVariableSaveable", "ResourceVariableSaveable", "op_list_to_dict", "saveable_objects_for_op",
+            "validate_and_slice_inputs",
+        )
+    },
+    "python.saved_model.builder_impl": {
+        "_SavedModelBuilder": "training.saved_model.builder:GraphsBuilder",
+        "copy_assets_to_destination_dir": "training.saved_model.assets:copy_assets_to_destination_dir",
+        "get_asset_filename_to_add": "training.saved_model.assets:get_asset_filename_to_add",
+    },
+    "python.saved_model.builder": {"_SavedModelBuilder": "training.saved_model.builder:GraphsBuilder"},
+    "python.saved_model.constants": {
+        name: f"training.saved_model.constants:{name}"
+        for name in ("EXTRA_ASSETS_DIRECTORY", "INIT_OP_SIGNATURE_KEY", "TRAIN_OP_KEY", "TRAIN_OP_SIGNATURE_KEY")
+    },
+    "python.saved_model.loader_impl": {
+        name: f"training.saved_model.loader:{name}"
+        for name in ("SavedModelLoader", "get_init_op", "get_train_op", "parse_saved_model")
+    },
+    "python.saved_model.signature_constants": {
+        name: f"training.saved_model.constants:{name}"
+        for name in (
+            "DEFAULT_EVAL_SIGNATURE_DEF_KEY", "DEFAULT_TRAIN_SIGNATURE_DEF_KEY", "SUPERVISED_EVAL_METHOD_NAME",
+            "SUPERVISED_TRAIN_METHOD_NAME",
+        )
+    },
+    "python.saved_model.signature_def_utils_impl": {
+        name: f"training.saved_model.signatures:{name}"
+        for name in (
+            "load_op_from_signature_def", "op_signature_def", "supervised_eval_signature_def",
+            "supervised_train_signature_def",
+        )
+    },
+    "python.saved_model.tag_constants": {"EVAL": "training.saved_model.constants:EVAL"},
+    **{
+        module: {
+            name: f"training.saved_model.signatures:{name}"
+            for name in ("build_tensor_info_from_op", "get_element_from_tensor_info")
+        }
+        for module in ("python.saved_model.utils", "python.saved_model.utils_impl")
     },
     "python.tf2": {"enabled": _FUNCTIONS + "version_2_is_enabled"},
     "python.util.all_util": {"remove_undocumented": _FUNCTIONS + "remove_undocumented"},

@@ -39,8 +39,10 @@ def to_function_def(body: FunctionGraph) -> Any:
         node.input.extend(written(t) for t in op.inputs)
         node.input.extend("^" + argument_name.get(c, c.name) for c in op._control_inputs)
     for i, t in enumerate(body.results):
-        name = f"output_{i}" if t.op in argument_name else t.op.name.replace("/", "_").lower() + (
-            f"_{t.value_index}" if t.value_index else ""
+        name = (
+            f"output_{i}"
+            if t.op in argument_name
+            else t.op.name.replace("/", "_").lower() + (f"_{t.value_index}" if t.value_index else "")
         )
         taken = {arg.name for arg in signature.output_arg} | set(argument_name.values())
         while name in taken:

@@ -283,6 +283,7 @@ def import_graph_def(
     wanted = _checked_elements(return_elements)
     graph = get_default_graph()
     _refuse_unknown_ops(graph_def)
+    _refuse_unknown_elements(graph_def, wanted, given)
     if name == "":
         return _Import(graph, graph_def, "", _mapped_tensors(given)).elements(wanted)
     with name_scope(name, "import", list(given.values())) as scope:
@@ -311,6 +312,14 @@ def _checked_elements(elements: Any) -> list[str] | None:
     return [convert.as_text(e) for e in elements]
 
 
+def _refuse_unknown_elements(graph_def: Any, wanted: list[str] | None, given: Mapping[str, Any]) -> None:
+    if wanted:
+        there = {node.name for node in graph_def.node} | {_parsed_input(key)[0] for key in given}
+        for text in wanted:
+            if _parsed_input(text)[0] not in there:
+                raise ValueError(f"Requested return_element {text!r} not found in graph_def.")
+
+
 def _mapped_tensors(given: dict[str, Any]) -> dict[str, Any]:
     mapped = {}
     for key, value in given.items():
@@ -320,7 +329,9 @@ def _mapped_tensors(given: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_unknown_ops(graph_def: Any, known: Container[str] = ()) -> None:
     functions = {f.signature.name for f in graph_def.library.function}
-    unknown = dict.fromkeys(n.op for n in graph_def.node if opdefs.usable(n.op) is None and n.op not in functions and n.op not in known)
+    unknown = dict.fromkeys(
+        n.op for n in graph_def.node if opdefs.usable(n.op) is None and n.op not in functions and n.op not in known
+    )
     if unknown:
         listed = ", ".join(repr(kind) for kind in unknown)
         raise errors.NotFoundError(
@@ -354,6 +365,7 @@ class _Import:
         self.made: dict[str, Operation] = {}
         self.late: list[tuple[Operation, int, str, int]] = []
         self.colocated: list[Operation] = []
+        self.renamed: dict[bytes, bytes] = {}  # colocation groups of ops whose names were taken
         for function in graph_def.library.function:
             copied = messages.FunctionDef.FromString(function.SerializeToString())
             graph._functions.setdefault(copied.signature.name, copied)
@@ -363,6 +375,9 @@ class _Import:
             self.add(graph_def.node[position])
         for op, slot, source, index in self.late:
             op._update_input(slot, self.output(op.name, source, index))
+        for op in self.made.values() if self.renamed else ():
+            if "_class" in op.attrs:
+                op.attrs["_class"] = [self.renamed.get(group, group) for group in op.attrs["_class"]]
         for op in self.colocated:
             others = (graph._by_name.get(group[5:].decode()) for group in op.colocation_groups())
             op._device = next((other._device for other in others if other is not None and other._device), "")
@@ -440,7 +455,9 @@ class _Import:
         _check_inputs(node, opdef, inputs, attrs)
         name = self.scope + node.name
         if name in self.graph._by_name:
-            raise ValueError(f"Node name {name!r} already exists in the Graph")
+            new = self.graph.unique_name_at_root(name)
+            self.renamed[b"loc:@" + name.encode()] = b"loc:@" + new.encode()
+            name = new
         known = attrs.pop("_output_shapes", None)
         with self.graph.control_dependencies(None), _no_scopes(self.graph):
             op = self.graph.add_op(opdef, tuple(inputs), attrs, name + "/")

@@ -4,7 +4,8 @@
     body           argument ──► Mul ──► result
 
 What a body takes from the graph around it is *captured*: constants are copied, any other tensor becomes one more
-argument, after those that the caller gives. `formats/functions.py` turns bodies into TF's `FunctionDef`s and back.
+argument, after those that the caller gives. A resource variable is both: the body declares it once more, under the same
+name, so that it reads and writes the session's variable. `formats/functions.py` turns bodies into TF's `FunctionDef`s and back.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class FunctionGraph(Graph):
         self.captures: dict[Tensor, Tensor] = {}  # tensor outside to the argument that stands for it
         self.arguments: list[Tensor] = []  # those of the caller, then the captured ones
         self.results: list[Tensor] = []
+        self._outside: dict[Tensor, Tensor] = {}  # argument that was captured to the tensor outside
         self._by_value = captures_by_value
         self._may_copy = frozenset(may_copy)
         self._copies_constants = copies_constants
@@ -84,6 +86,9 @@ class FunctionGraph(Graph):
             found = self._placeholder(t_here.dtype, t_here.static_shape, t_here.op.name.rpartition("/")[2])
             found._handle_data = t_here._handle_data
             self.arguments.append(found)
+            self._outside[found] = t
+            if t_here.op.type == "VarHandleOp":
+                found = self._declared_again(t_here.op)
         self.captures[t] = found
         return found
 
@@ -100,11 +105,19 @@ class FunctionGraph(Graph):
             self.captures[theirs] = ours
         return made.outputs[t.value_index]
 
+    def _declared_again(self, variable: Operation) -> Tensor:
+        """The handle of a variable, in the body."""
+        attrs = dict(variable.attrs)
+        attrs["shared_name"] = attrs.get("shared_name") or variable.name.encode()
+        with self.control_dependencies(None):
+            made = super().add_op(variable.opdef, (), attrs, variable.name.rpartition("/")[2]).outputs[0]
+        made._handle_data = variable.outputs[0]._handle_data
+        return made
+
     @property
     def captured(self) -> list[Tensor]:
         """The tensors outside that calls of the function pass after the caller's own, in the order of the arguments."""
-        argument_of = {inside: outside for outside, inside in self.captures.items()}
-        return [argument_of[t] for t in self.arguments if t in argument_of]
+        return [self._outside[t] for t in self.arguments if t in self._outside]
 
     def add_op(
         self,

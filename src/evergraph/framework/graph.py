@@ -600,7 +600,29 @@ class Graph:
         return op not in self._unfetchable
 
     def switch_to_thread_local(self) -> None:
-        """Kept for TF's signature; the scopes of a graph belong to the thread that builds it."""
+        """Give each thread that builds this graph its own device scopes, colocations and control dependencies."""
+        if type(self) is Graph:
+            self.__class__ = _GraphOfThreads
+
+
+class _GraphOfThreads(Graph):
+    """A graph whose scopes belong to threads; each thread starts with those there were at the switch."""
+
+    @property
+    def _scopes(self) -> dict[str, Any]:
+        own = self.__dict__.setdefault("_scopes_of_threads", threading.local()).__dict__
+        if not own:
+            own.update({name: list(self.__dict__[name]) for name in _SCOPES})
+        return own
+
+
+def _scope_of_thread(name: str) -> property:
+    return property(lambda self: self._scopes[name], lambda self, value: self._scopes.__setitem__(name, value))
+
+
+_SCOPES = ("_device_stack", "_colocation_stack", "_control_stack")
+for _name in _SCOPES:
+    setattr(_GraphOfThreads, _name, _scope_of_thread(_name))
 
 
 class _ControlDependencies:

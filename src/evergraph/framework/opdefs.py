@@ -60,7 +60,7 @@ class Attr:
         assert match, text
         self.name, self.type, minimum, allowed, default = match.groups()
         self.minimum = None if minimum is None else int(minimum)
-        self.allowed = None if allowed is None else frozenset(self._value(v) for v in json.loads(allowed))
+        self.allowed = None if allowed is None else dict.fromkeys(self._value(v) for v in json.loads(allowed))
         self.has_default = default is not None
         self.default: Any = None
         if default is not None:

@@ -22,7 +22,7 @@ def register_proto_function(
 
     Args:
         collection_name: the collection's key.
-        proto_type: the message class.
+        proto_type: the message class, or the name of one of TensorFlow's.
         to_proto: `to_proto(item, export_scope=None)` gives a message, or None to leave the item out.
         from_proto: `from_proto(message, import_scope=None)` gives an item.
 
@@ -45,7 +45,13 @@ def proto_functions(collection_name: str) -> ProtoFunctions:
 
 
 def get_collection_proto_type(collection_name: str) -> Any:
-    return proto_functions(collection_name).proto_type
+    """The message class of a collection's items."""
+    kind = proto_functions(collection_name).proto_type
+    return message_class[0](kind) if isinstance(kind, str) else kind
+
+
+message_class: list[Callable[[str], Any]] = []
+"""Finds the class of a message by its name; `formats` plugs it in."""
 
 
 def get_to_proto_function(collection_name: str) -> Any:

@@ -118,6 +118,9 @@ class name_scope:
 
 
 def _graph_of(values: Any) -> Graph:
+    default = get_default_graph()
+    if default._building_function:
+        return default  # values of the graphs around it are captured
     for value in values:
         if type(value) is Tensor:
             return value.op.graph
@@ -206,11 +209,13 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
     graph = get_default_graph()
     if graph.seed is not None:
         seeds: tuple[Any, Any] = graph.seed, graph._last_id if op_seed is None else op_seed
+        if op_seed is None and graph._building_function:
+            graph._attachments["uses seed"] = True
     elif op_seed is not None:
         seeds = SEED_OF_UNSEEDED_GRAPH, op_seed
     else:
         return None, None
-    truncated = tuple(int(s) % (2**31 - 1) for s in seeds)
+    truncated = tuple(s % (2**31 - 1) if hasattr(s, "op") else int(s) % (2**31 - 1) for s in seeds)
     if truncated == (0, 0):
         return 0, 2**31 - 1
     return truncated  # type: ignore[return-value]

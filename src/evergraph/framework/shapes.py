@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from evergraph.framework.dtypes import DType
+
 Shape = tuple[int | None, ...] | None
 
 
@@ -114,6 +116,8 @@ class Dimension:
             self._value: int | None = value
         elif isinstance(value, Dimension):
             self._value = value._value
+        elif isinstance(value, DType):
+            raise TypeError(f"Cannot convert {value} to Dimension")
         else:
             try:
                 self._value = value.__index__() if hasattr(value, "__index__") else int(value)
@@ -394,10 +398,12 @@ class TensorShape:
         return as_shape(other).concatenate(self)
 
     def __eq__(self, other: object) -> Any:
+        """Whether both are the same for sure: of two unknown sizes nobody knows whether they are equal."""
         try:
-            return self._sizes == as_shape(other)._sizes
+            sizes = as_shape(other)._sizes
         except (TypeError, ValueError):
             return NotImplemented
+        return self._sizes is sizes or self._sizes == sizes and self.is_fully_defined()
 
     def __ne__(self, other: object) -> Any:
         try:
@@ -406,7 +412,7 @@ class TensorShape:
             return NotImplemented
         if self.rank is None or other.rank is None:
             raise ValueError("The inequality of unknown TensorShapes is undefined.")
-        return self._sizes != other._sizes
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(self._sizes)
@@ -418,7 +424,7 @@ class TensorShape:
         return shape_text(self._sizes)
 
     def __reduce__(self) -> Any:
-        return TensorShape, (self._sizes,)
+        return TensorShape, (self.dims,)
 
 
 def shape_text(shape: Shape) -> str:
@@ -441,7 +447,9 @@ def static_shape(dims: Any) -> Shape:
         return None
     if isinstance(dims, TensorShape):
         return dims._sizes
-    if isinstance(dims, Sequence) and not isinstance(dims, str | bytes):
+    if isinstance(dims, str | bytes):
+        raise TypeError(f"A string has ambiguous TensorShape, please wrap in a list or convert to an int: {dims!r}")
+    if isinstance(dims, Sequence):
         return tuple(d if type(d) is int and d >= 0 else Dimension(d)._value for d in dims)
     if hasattr(dims, "unknown_rank"):  # a TensorShapeProto
         return None if dims.unknown_rank else tuple(None if d.size == -1 else int(d.size) for d in dims.dim)

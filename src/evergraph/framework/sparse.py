@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from evergraph.framework import convert, dtypes, shapes, stacks
@@ -177,6 +178,26 @@ publish("SparseTensorValue", SparseTensorValue)
 publish("compat.v1.SparseTensorValue", SparseTensorValue)
 
 
+ELEMENT_WISE = frozenset(("Neg", "Sign", "Square", "Sqrt", "Erf", "Tanh", "BesselI0e", "BesselI1e"))
+"""The ops that take a `SparseTensor` too, and go over its stored values; zero stays zero (but for BesselI0e)."""
+
+
+def over_stored_too(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of a tensor `x` take a `SparseTensor`: it goes over the stored values then."""
+
+    @wraps(function)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError):
+            x = args[0] if args else kwargs.pop("x", None)
+            if not isinstance(x, SparseTensor):
+                raise
+        return SparseTensor(x.indices, function(x.values, *args[1:], **kwargs), x.dense_shape)
+
+    return either
+
+
 def is_sparse(x: Any) -> bool:
     """Whether `x` is a `SparseTensor` or a `SparseTensorValue`."""
     return isinstance(x, SparseTensor | SparseTensorValue)
@@ -245,6 +266,7 @@ def _consumers(*parts: Any) -> list[Operation]:
 
 
 __all__ = [
+    "ELEMENT_WISE",
     "IndexedSlices",
     "IndexedSlicesValue",
     "SparseTensor",
@@ -254,5 +276,6 @@ __all__ = [
     "dense_or_slices",
     "each_dense_or_slices",
     "is_sparse",
+    "over_stored_too",
     "shape_held",
 ]

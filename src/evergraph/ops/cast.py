@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import dtypes
+from evergraph.framework import dtypes, errors
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.dtypes import DType
@@ -14,7 +14,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.sparse import IndexedSlices, SparseTensor
 from evergraph.framework.tensor import Tensor
-from evergraph.ops.opdef import op, raw_op, unchanged_shape
+from evergraph.ops.opdef import kernel_error, op, raw_op, unchanged_shape
 
 _GO_BETWEEN = {
     "uint8": np.int32,
@@ -43,6 +43,9 @@ def cast_op(xp: Any, x: Any, *, DstT: DType, Truncate: bool) -> Any:
     """
     if x.dtype == DstT.np:
         return x
+    if x.dtype == object or DstT is dtypes.string:
+        source = "string" if x.dtype == object else dtypes.as_dtype(x.dtype).name
+        raise kernel_error(f"Cast {source} to {DstT.name} is not supported", errors.UnimplementedError)
     if DstT.np == np.bool_:
         return x != 0
     if x.dtype.kind == "c" and DstT.np.kind != "c":
@@ -102,9 +105,10 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     with name_scope(name, "saturate_cast", [value]) as scope:
         value = convert_to_tensor(value, name="value")
         wanted = dtypes.as_dtype(dtype).base_dtype
-        if value.dtype.min < wanted.min:
+        low, high = (np.asarray(limit).item() for limit in (value.dtype.min, value.dtype.max))  # compared exactly
+        if low < wanted.min:
             value = raw_op("Maximum")(value, convert_to_tensor(wanted.min, dtype=value.dtype, name="min"))
-        if value.dtype.max > wanted.max:
+        if high > wanted.max:
             value = raw_op("Minimum")(value, convert_to_tensor(wanted.max, dtype=value.dtype, name="max"))
         return cast(value, wanted, name=scope)
 

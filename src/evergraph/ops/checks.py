@@ -51,9 +51,14 @@ def summary(value: Any, limit: int) -> str:
     return text + "..." if array.ndim > 1 and array.size > limit else text
 
 
+# As in C: TF's messages show strings in ASCII.
+_ESCAPES = {c: f"\\{c:03o}" for c in (*range(32), *range(127, 256))}
+_ESCAPES |= {ord(c): "\\" + shown for c, shown in zip("\n\r\t\"'\\", "nrt\"'\\")}
+
+
 def _word(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode("latin-1").translate(_ESCAPES)
     if isinstance(value, bool | np.bool_):
         return str(int(value))
     return f"{float(value):g}" if isinstance(value, np.floating) else str(value)

@@ -76,16 +76,15 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
         if isinstance(value, TensorShape | Dimension):
             value = value.as_list() if isinstance(value, TensorShape) else value.value
         if kind is dtypes.string or kind is None and _first_leaf_is_text(value):
-            array = _text_array(value)
+            array = _text_array(value, is_explicit=kind is not None)
         else:
             _check_leaves(value, kind)
             try:
-                array = np.array(value, dtype=None if kind is None else kind.np)
-            except (ValueError, OverflowError) as error:
-                if isinstance(error, OverflowError) or "out of bounds" in str(error):
-                    raise ValueError(
-                        f"Value {value!r} does not fit {kind.name if kind else 'any type'}: {error}"
-                    ) from None
+                with np.errstate(over="ignore"):  # what is too large for a float type is infinite
+                    array = np.array(value, dtype=None if kind is None else kind.np)
+            except OverflowError as error:
+                array = _wrapped(value, kind, error)
+            except ValueError:
                 raise ValueError(f"Argument must be a dense tensor: {value!r} - its rows differ in length.") from None
             if array.dtype == object:
                 raise ValueError(f"Argument must be a dense tensor: {value!r} - its entries are not all numbers.")
@@ -94,6 +93,13 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
     if shape is not None:
         array = _reshaped(array, shape, verify_shape)
     return array
+
+
+def _wrapped(value: Any, kind: DType | None, error: OverflowError) -> np.ndarray:
+    """Integers that are out of a type's range, cut off to its bits: as the NumPy of TensorFlow 1's time did."""
+    if kind is None or not kind.is_integer:
+        raise ValueError(f"Value {value!r} does not fit {kind.name if kind else 'any type'}: {error}") from None
+    return np.array(value, np.int64).astype(kind.np)
 
 
 def _from_numpy(value: Any, kind: DType | None) -> np.ndarray:
@@ -167,37 +173,37 @@ def _check_leaves(value: Any, kind: DType | None) -> None:
             _refuse(kind, leaf)
         if isinstance(leaf, np.floating) and kind is not None and kind.is_integer:
             _refuse(kind, leaf)
-        if leaf is None:
-            if kind is None:
-                raise ValueError("None values not supported.")
+        if leaf is None and kind is not None:
             _refuse(kind, leaf)
         if (
             kind is None
             and not isinstance(leaf, numbers.Number | Dimension | np.generic | str | bytes)
             and not hasattr(leaf, "__array__")
         ):
-            raise TypeError(
-                f"Failed to convert object of type {type(leaf)} to Tensor. Contents: {leaf}. Consider casting elements to a supported type."
-            )
+            raise _unconvertible(value)
         if kind is None and isinstance(leaf, str | bytes):
-            raise TypeError(f"Expected a number, got {leaf!r} of type {type(leaf).__name__!r} instead.")
+            raise _unconvertible(value)
+
+
+def _unconvertible(value: Any) -> TypeError:
+    return TypeError(
+        f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting elements to a "
+        "supported type."
+    )
 
 
 def _refuse(kind: DType | None, leaf: Any) -> None:
     raise TypeError(f"Expected {kind.name}, got {leaf!r} of type {type(leaf).__name__!r} instead.")  # type: ignore[union-attr]
 
 
-def _text_array(value: Any) -> np.ndarray:
+def _text_array(value: Any, is_explicit: bool = False) -> np.ndarray:
     raw = np.array(value, dtype=object) if not isinstance(value, np.ndarray) else value
     out = np.empty(raw.shape, object)
     flat, given = out.reshape(-1), raw.reshape(-1)
     for i, leaf in enumerate(given):
         if not isinstance(leaf, str | bytes | np.bytes_):
-            if isinstance(value, list | tuple):
-                raise TypeError(
-                    f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting "
-                    f"elements to a supported type: {leaf!r} of type {type(leaf).__name__!r} is no string."
-                )
+            if isinstance(value, list | tuple) and not is_explicit:
+                raise _unconvertible(value)
             raise TypeError(f"Expected string, got {leaf!r} of type {type(leaf).__name__!r} instead.")
         flat[i] = as_bytes(leaf)
     return out
@@ -220,6 +226,8 @@ def _reshaped(array: np.ndarray, shape: Any, verify: bool) -> np.ndarray:
     assert size is not None
     if size == array.size:
         return array.reshape(wanted)  # type: ignore[arg-type]
+    if not size:
+        return np.empty(wanted, array.dtype)  # type: ignore[arg-type]
     if array.size > size:
         raise ValueError(f"Too many elements provided. Needed at most {size}, but received {array.size}")
     if array.size == 0:

@@ -718,6 +718,8 @@ def conv_transpose(
 ) -> Tensor:
     """`conv1d_transpose`, `conv2d_transpose` or `conv3d_transpose`, by the length of `output_shape`."""
     with name_scope(name, "conv_transpose", [input, output_shape]) as scope:
+        if output_shape is None:
+            raise ValueError("output_shape cannot be None")
         n = (output_shape.shape[0].value if isinstance(output_shape, Tensor) else len(output_shape)) - 2
         if not 1 <= n <= 3:
             raise ValueError(f"output_shape must be of length 3, 4 or 5 but was {n + 2}.")

@@ -58,7 +58,7 @@ def softmax_cross_entropy_shape(features: Any, labels: Any) -> Any:
     if rows is None:
         return (None,), (None, None)
     if len(rows) != 2:
-        raise ShapeError(f"Shape must be rank 2 but is rank {len(rows)}")
+        raise ShapeError(f"Shape must be broadcasted with rank 2, but is rank {len(rows)}")
     if None in (*(features or ()), *(labels or ())) and features is not None and labels is not None:
         # A size known on one side holds, as long as the other is not 1.
         rows = tuple(_broadcast_dim(a, b) for a, b in zip(features, labels, strict=True))
@@ -72,6 +72,9 @@ def _broadcast_dim(a: Any, b: Any) -> Any:
 @op("SparseSoftmaxCrossEntropyWithLogits")
 def sparse_softmax_cross_entropy_op(xp: Any, features: Any, labels: Any) -> Any:
     """For each row minus the logarithm of the softmax at its label, and the derivative of that by the logits."""
+    for what, given, wanted in (("logits", features, 2), ("labels", labels, 1)):
+        if len(given.shape) != wanted:
+            raise kernel_error(f"{what} must be {wanted}-D, but got shape {list(given.shape)}")
     classes = features.shape[1]
     if labels.shape != features.shape[:1]:
         raise kernel_error(

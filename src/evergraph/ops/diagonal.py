@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import shapes
+from evergraph.framework import dispatch, shapes
 from evergraph.framework.api import public
 from evergraph.framework.scopes import colocate_with
 from evergraph.framework.shapes import Shape, ShapeError, merge, with_rank, with_rank_at_least
@@ -315,6 +315,7 @@ def matrix_diag(
 
 
 @public("matrix_diag_part", "linalg.diag_part")
+@dispatch.dispatching
 def matrix_diag_part(input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0) -> Tensor:
     """The diagonals of matrices.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
-from evergraph.framework.convert import convert_to_tensor
+from evergraph.framework.convert import convert_to_tensor, is_tensor_like
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.arguments import either, per_axis
@@ -188,6 +188,12 @@ def convolution(
     """
     filter = either("filters", filters, "filter", filter)
     rates = either("dilations", dilations, "dilation_rate", dilation_rate)
+    for what in ("filter", "input"):
+        given = filter if what == "filter" else input
+        if not is_tensor_like(given):
+            with name_scope("convolution_internal", None, [filter, input]):
+                given = convert_to_tensor(given, name="filters" if what == "filter" else what)
+            filter, input = (given, input) if what == "filter" else (filter, given)
     if input.shape.rank is None and filter.shape.rank is None:
         raise ValueError("rank of input or filter must be known")
     n = (filter.shape.rank if input.shape.rank is None else input.shape.rank) - 2

@@ -15,6 +15,7 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
+from evergraph.framework.sparse import over_stored_too
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import array, complex_parts
 from evergraph.ops.constant import constant
@@ -109,6 +110,7 @@ sqrt = _declared["Sqrt"]
 rsqrt = _declared["Rsqrt"]
 exp = _declared["Exp"]
 log = _declared["Log"]
+log1p, expm1 = _declared["Log1p"], _declared["Expm1"]
 sin, cos, sinh, cosh = (_declared[name] for name in ("Sin", "Cos", "Sinh", "Cosh"))
 sign = _declared["Sign"]
 tanh = _declared["Tanh"]
@@ -121,6 +123,7 @@ sigmoid_op = _declared["Sigmoid"]
 
 
 @public("math.abs", "abs")
+@over_stored_too
 def abs(x: Any, name: str | None = None) -> Tensor:
     """The magnitude of each number, real or complex; `abs(x)`."""
     with name_scope(name, "Abs", [x]) as scope:

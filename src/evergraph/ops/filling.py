@@ -31,6 +31,8 @@ def fill_op(xp: Any, dims: Any, value: Any) -> Any:
     sizes = np.ravel(dims).tolist()
     if any(s < 0 for s in sizes):
         raise kernel_error(f"Dimensions of Fill must be >= 0, but are {sizes}")
+    if len(value.shape):
+        raise kernel_error(f"value must be a scalar, got shape {list(value.shape)}")
     return xp.full(sizes, value, dtype=value.dtype)
 
 
@@ -136,6 +138,8 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Te
         name: the op's name.
     """
     kind = dtypes.as_dtype(dtype).base_dtype
+    if kind is dtypes.string:
+        raise TypeError("Expected string, got 1 of type 'int' instead.")
     return _filled(True if kind is dtypes.bool else 1, shape, kind, name, "ones")
 
 

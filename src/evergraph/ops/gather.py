@@ -21,7 +21,7 @@ from evergraph.ops.joining import concat, stack, unstack
 from evergraph.ops.opdef import kernel_error, op, raw_op, require
 from evergraph.ops.rearrange import transpose
 from evergraph.ops.scatter import scatter_add, scatter_set, scatter_sub
-from evergraph.ops.shaping import checked_axis, expand_dims, rank, reshape, shape, squeeze
+from evergraph.ops.shaping import expand_dims, rank, reshape, shape, squeeze
 
 # By number, along one axis
 
@@ -41,7 +41,9 @@ def gathered(xp: Any, params: Any, indices: Any, axis: int = 0, batch_dims: int 
     rank = len(params.shape)
     if rank == 0:
         raise kernel_error("params must be at least 1 dimensional")
-    axis = checked_axis(axis, rank)
+    if not -rank <= axis < rank:
+        raise kernel_error(f"Expected axis in the range [{-rank}, {rank}), but got {axis}")
+    axis %= rank
     batch_dims = batch_dims + len(indices.shape) if batch_dims < 0 else batch_dims
     _require_in_range(xp, indices, params.shape[axis])
     if not batch_dims:
@@ -268,7 +270,7 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
     array([2, 3], dtype=int32)
     """
     known = static_values.get_static_value(batch_dims)
-    batch_dims = batch_dims if known is None else int(known)
+    batch_dims = batch_dims if known is None else int(np.ravel(known)[0])
     if batch_dims:
         return _batch_gather_nd(params, indices, batch_dims, name)
     if hasattr(params, "gather_nd"):

@@ -10,7 +10,7 @@ from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import with_rank
+from evergraph.framework.shapes import ShapeError, with_rank
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import arithmetic, array, cast, clip, elementwise, reductions, segment
 from evergraph.ops.constant import constant
@@ -89,8 +89,16 @@ def histogram_fixed_width_op(xp: Any, values: Any, value_range: Any, nbins: Any,
 
 @histogram_fixed_width_op.shape
 def histogram_fixed_width_shape(values: Any, value_range: Any, nbins: Any) -> Any:
-    with_rank(value_range, 1)
-    return (None if nbins is None else int(nbins),)
+    (ends,) = with_rank(value_range, 1)
+    if ends not in (None, 2):
+        raise ShapeError(f"Dimension must be 2 but is {ends}")
+    if nbins is None:
+        return (None,)
+    if np.ndim(nbins):
+        raise ShapeError(f"Shape must be rank 0 but is rank {np.ndim(nbins)}")
+    if int(nbins) <= 0:
+        raise ShapeError(f"Requires nbins > 0: {int(nbins)}")
+    return (int(nbins),)
 
 
 @public("histogram_fixed_width")

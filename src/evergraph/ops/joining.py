@@ -17,9 +17,10 @@ from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import static_values
 from evergraph.ops.constant import constant
+from evergraph.ops.control_flow_context import output_context
 from evergraph.ops.filling import fill
 from evergraph.ops.identity import identity
-from evergraph.ops.opdef import kernel_error, op, raw_op
+from evergraph.ops.opdef import kernel_error, op, raw_op, require
 from evergraph.ops.shaping import checked_axis, divided, expand_dims, rank, shape, shape_n, squeeze
 
 # Along a new dimension
@@ -28,6 +29,10 @@ from evergraph.ops.shaping import checked_axis, divided, expand_dims, rank, shap
 @op("Pack")
 def pack(xp: Any, values: Any, *, axis: int) -> Any:
     """Arrays of one shape, one after the other along a new dimension."""
+    if not hasattr(values[0], "shape"):  # handles: the objects themselves
+        whole = np.empty(len(values), object)
+        whole[:] = values
+        return whole
     first = values[0].shape
     for i, v in enumerate(values):
         if v.shape != first:
@@ -332,6 +337,8 @@ def concat_v1_grad(made: Any, grad: Any) -> list[Any]:
 def _parts_of_concat(inputs: Sequence[Tensor], dim: Tensor, grad: Any) -> list[Any]:
     if len(inputs) == 1:
         return [grad]
+    if isinstance(grad, Tensor) and dim.op.type == "Const" and output_context(grad.op) is not output_context(dim.op):
+        dim = constant(dim.op.attrs["value"], dim.dtype)  # its own, rather than one that enters the gradient's loop
     axis = dim % rank(inputs[0])
     if isinstance(grad, IndexedSlices):
         return _parts_of_sparse_concat(inputs, dim, axis, grad)
@@ -417,12 +424,37 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
 @op("ConcatOffset", differentiable=False)
 def concat_offset(xp: Any, concat_dim: Any, shape: Any) -> Any:
     """Where each of several arrays starts in their concatenation."""
+    if np.ndim(concat_dim):
+        raise kernel_error(f"Concat dim tensor should be a scalar integer, but got shape {list(concat_dim.shape)}")
+    if len(shape[0].shape) != 1:
+        raise kernel_error(f"input 0 should be a vector, but got shape {list(shape[0].shape)}")
+    rank = len(shape[0])
+    for i, sizes in enumerate(shape[1:], 1):
+        if sizes.shape != shape[0].shape:
+            raise kernel_error(f"input {i} should contain {rank} elements, but got {int(np.prod(sizes.shape))}")
+    require(
+        xp,
+        (concat_dim >= -rank) & (concat_dim < rank),
+        lambda: kernel_error(f"Concat dim is out of range: {int(concat_dim)} vs. {rank}"),
+    )
     along = np.arange(len(shape[0])) == xp.where(concat_dim < 0, concat_dim + len(shape[0]), concat_dim)
     offsets, before = [], xp.zeros_like(shape[0])
     for sizes in shape:
+        require(xp, along | (sizes == shape[0]), lambda: _offset_error(concat_dim, shape))
         offsets.append(before)
         before = before + xp.where(along, sizes, 0).astype(sizes.dtype)
     return tuple(offsets)
+
+
+def _offset_error(concat_dim: Any, shape: Any) -> Exception:
+    rank = len(shape[0])
+    axis = int(concat_dim) % rank
+    i = next(i for i, sizes in enumerate(shape) for j in range(rank) if j != axis and sizes[j] != shape[0][j])
+    shown = ["[" + " ".join(map(str, np.asarray(sizes).tolist())) + "]" for sizes in (shape[i], shape[0])]
+    return kernel_error(
+        f"All dimensions except {axis} must match. Input {i} has shape {shown[0]} and doesn't match input 0 with "
+        f"shape {shown[1]}."
+    )
 
 
 @concat_offset.shape

@@ -6,12 +6,13 @@ NumPy and XLA both hand them to LAPACK-like libraries. Half precision is compute
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from evergraph.framework import dtypes
+from evergraph.framework import dispatch, dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.graph import get_default_graph
@@ -19,7 +20,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import Shape, TensorShape, bracket_text, merge, merge_dim, with_rank_at_least
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, complex_parts, diagonal, elementwise, products, reductions
+from evergraph.ops import arithmetic, array, complex_parts, diagonal, elementwise, products, reductions, sequences
 from evergraph.ops.opdef import kernel_error, op, require
 from evergraph.ops.products import adjoint as adjoint_of
 
@@ -446,6 +447,7 @@ def lu(xp: Any, input: Any, *, output_idx_type: Any) -> Any:
 
     _require_square(input)
     factors, _, permutation = linalg.lu(_widened(input))
+    require(xp, xp.diagonal(factors, 0, -2, -1) != 0, lambda: kernel_error(_SINGULAR))
     return factors, permutation.astype(output_idx_type.np)
 
 
@@ -453,7 +455,7 @@ def lu(xp: Any, input: Any, *, output_idx_type: Any) -> Any:
 def lu_numpy(xp: Any, input: Any, *, output_idx_type: Any) -> Any:
     _require_square(input)
     n = input.shape[-1]
-    factors = np.array(_widened(input)).reshape(-1, n, n)
+    factors = np.array(_widened(input)).reshape(prod(input.shape[:-2]), n, n)
     order = np.tile(np.arange(n), (len(factors), 1))
     batch = np.arange(len(factors))
     for k in range(n):
@@ -462,6 +464,8 @@ def lu_numpy(xp: Any, input: Any, *, output_idx_type: Any) -> Any:
             kept = rows[batch, k].copy()
             rows[batch, k] = rows[batch, pivot]
             rows[batch, pivot] = kept
+        if (factors[:, k, k] == 0).any():
+            raise kernel_error(_SINGULAR)
         factors[:, k + 1 :, k] /= factors[:, k, k, None]
         factors[:, k + 1 :, k + 1 :] -= factors[:, k + 1 :, k, None] * factors[:, None, k, k + 1 :]
     return factors.reshape(input.shape), order.reshape(input.shape[:-1]).astype(output_idx_type.np)
@@ -477,6 +481,7 @@ def lu_shape(input: Any) -> Any:
 
 
 @public("linalg.adjoint")
+@dispatch.dispatching
 def adjoint(matrix: Any, name: str | None = None) -> Tensor:
     """Transpose the last two axes and conjugate."""
     with name_scope(name, "adjoint", [matrix]):
@@ -484,6 +489,7 @@ def adjoint(matrix: Any, name: str | None = None) -> Tensor:
 
 
 @public("linalg.trace", "trace")
+@dispatch.dispatching
 def trace(x: Any, name: str | None = None) -> Tensor:
     """The sums of the main diagonal of matrices `[..., m, n]`."""
     with name_scope(name, "Trace", [x]) as scope:
@@ -492,6 +498,7 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 
 
 @public("linalg.logdet")
+@dispatch.dispatching
 def logdet(matrix: Any, name: str | None = None) -> Tensor:
     """The logarithms of the determinants of positive definite matrices."""
     with name_scope(name, "logdet", [matrix]):
@@ -615,12 +622,20 @@ def norm(
 
 def _spectral_norm(x: Tensor, axis: Sequence[int]) -> Tensor:
     """The largest singular value, its two axes kept."""
+    before: Any
+    after: Any
     rank = x._rank
     if rank is None:
-        raise ValueError("the spectral norm of matrices needs a tensor of known rank")
-    matrix = [a % rank for a in axis]
-    before = [a for a in range(rank) if a not in matrix] + matrix
+        places = convert_to_tensor(axis)
+        count = array.rank(x)
+        places = array.where_v2(places >= 0, places, places + count)
+        others, _ = array.setdiff1d(sequences.range_(count), places)
+        before = array.concat([others, places], axis=0)
+        after = array.invert_permutation(before)
+    else:
+        matrix = [a % rank for a in axis]
+        before = [a for a in range(rank) if a not in matrix] + matrix
+        after = [before.index(i) for i in range(rank)]
     s = svd_op(array.transpose(x, perm=before), compute_uv=False).s
     largest = reductions.reduce_max(elementwise.abs(s), axis=-1, keepdims=True)
-    after = [before.index(i) for i in range(rank)]
     return array.transpose(array.expand_dims(largest, axis=-1), perm=after)

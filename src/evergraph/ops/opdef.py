@@ -40,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import convert, dtypes, errors, opdefs, shapes, sparse
+from evergraph.framework import convert, dispatch, dtypes, errors, opdefs, shapes, sparse
 from evergraph.framework import graph as graphs
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import Graph, get_default_graph
@@ -65,7 +65,13 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._build is None:
             self._build = _builder(self.opdef)
-        return self._build(*args, **kwargs)
+        try:
+            return self._build(*args, **kwargs)
+        except (TypeError, ValueError):
+            result = dispatch.handled(self, args, kwargs)
+            if result is NotImplemented:
+                raise
+            return result
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -316,10 +322,10 @@ def build(opdef: OpDef, name: str | None, values: tuple[Any, ...], attrs: dict[s
         if not outputs:
             return new
         return output_tuple(opdef)(*outputs)
+    if not outputs and (opdef.is_stateful or not opdef.outputs):
+        return new
     if len(opdef.outputs) == 1:
         return list(outputs) if opdef.outputs[0].is_list else outputs[0]
-    if not opdef.outputs:
-        return new
     grouped: list[Any] = []
     position = 0
     for arg in opdef.outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from evergraph.ops.shaping import rank, reshape, shape
 
 
 def _widths(paddings: Any, n: int) -> list[tuple[int, int]]:
-    given = np.asarray(paddings)
+    given = np.asarray(paddings).astype(np.int64)
     if given.shape != (n, 2):
         raise kernel_error(
             f"The first dimension of paddings must be the rank of inputs [{n},2]: {shapes.bracket_text(given.shape)}"
@@ -38,6 +39,8 @@ def _padded_shape(x: Shape, paddings: Any, sign: int = 1) -> Shape:
         raise ShapeError("Paddings must be non-negative")
     sums = (sign * paddings.sum(1)).tolist()
     sizes = [None if s is None else s + n for s, n in zip(with_rank(x, len(sums)), sums, strict=True)]
+    if None not in sizes and prod(sizes) > np.iinfo(np.int64).max:
+        raise ShapeError(f"Encountered overflow when multiplying the sizes {shapes.bracket_text(tuple(sizes))}")
     if any(s is not None and s < 0 for s in sizes):
         raise ShapeError(f"Negative dimension size caused by subtracting {sums} from {shapes.bracket_text(x)}")
     return tuple(sizes)
@@ -57,14 +60,23 @@ def _pad_shape(made: Any, sign: int = 1) -> Shape:
 def pad_op(xp: Any, input: Any, paddings: Any) -> Any:
     """An array with a border of zeros."""
     if input.dtype == object:
-        return np.pad(input, _widths(paddings, len(input.shape)), constant_values=b"")
+        return _padded_strings(input, _widths(paddings, len(input.shape)), b"")
     return xp.pad(input, _widths(paddings, len(input.shape)))
 
 
 @op("PadV2", static=("paddings",))
 def pad_v2_op(xp: Any, input: Any, paddings: Any, constant_values: Any) -> Any:
     """An array with a border of `constant_values`, a scalar."""
+    if input.dtype == object:
+        return _padded_strings(input, _widths(paddings, len(input.shape)), np.asarray(constant_values, object).item())
     return xp.pad(input, _widths(paddings, len(input.shape)), constant_values=constant_values)
+
+
+def _padded_strings(input: Any, widths: Any, value: bytes) -> np.ndarray:
+    sizes = [size + before + after for size, (before, after) in zip(input.shape, widths, strict=True)]
+    out = np.full(sizes, value, object)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(input.shape, widths, strict=True))] = input
+    return out
 
 
 pad_op.shape_from_op(_pad_shape)

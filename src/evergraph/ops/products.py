@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import dtypes
+from evergraph.framework import dispatch, dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
@@ -201,6 +201,7 @@ def batch_mat_mul_v2_grad(made: Operation, grad: Tensor) -> tuple[Tensor, Tensor
 
 
 @public("linalg.matmul", "matmul")
+@dispatch.dispatching
 def matmul(
     a: Any,
     b: Any,

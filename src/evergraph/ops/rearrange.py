@@ -10,14 +10,22 @@ from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import Shape, ShapeError, merge_dim, with_rank, with_rank_at_least
+from evergraph.framework.shapes import (
+    Shape,
+    ShapeError,
+    merge,
+    merge_dim,
+    with_rank,
+    with_rank_at_least,
+    with_rank_at_most,
+)
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import static_values
 from evergraph.ops.arguments import either
 from evergraph.ops.filling import zeros
 from evergraph.ops.joining import concat, stack
 from evergraph.ops.opdef import kernel_error, op, raw_op, require
-from evergraph.ops.shaping import checked_axis, divided, rank
+from evergraph.ops.shaping import divided, rank
 
 # Axes in another order
 
@@ -216,6 +224,8 @@ def reverse_v1_grad(made: Any, grad: Tensor) -> list[Any]:
 def reverse_sequence_op(xp: Any, input: Any, seq_lengths: Any, *, seq_dim: int, batch_dim: int) -> Any:
     """The first `seq_lengths[i]` entries along `seq_dim` backwards, in part `i` along `batch_dim`."""
     n = len(input.shape)
+    if batch_dim == seq_dim:
+        raise kernel_error(f"batch_dim == seq_dim == {seq_dim}")
     length, batch = input.shape[seq_dim], input.shape[batch_dim]
     require(
         xp,
@@ -281,16 +291,29 @@ def reverse_sequence(
 @op("Roll", static=("axis",))
 def roll_op(xp: Any, input: Any, shift: Any, axis: Any) -> Any:
     """The same elements moved along dimensions; what leaves at one end comes in at the other."""
-    axes = np.ravel(axis).tolist()
+    rank = len(input.shape)
+    if not rank:
+        raise kernel_error("input must be 1-D or higher")
+    for what, given in (("shift", shift), ("axis", axis)):
+        if len(given.shape) > 1:
+            raise kernel_error(f"{what} must be a scalar or a 1-D vector. Found: {list(given.shape)}")
+    if shift.shape != axis.shape:
+        raise kernel_error("shift and axis must have the same size")
     shifts = xp.reshape(shift, [-1])
     result = input
-    for i, a in enumerate(axes):
-        result = xp.roll(result, shifts[i], checked_axis(a, len(input.shape)))
+    for i, a in enumerate(np.ravel(axis).tolist()):
+        if not -rank <= a < rank:
+            raise kernel_error(f"axis {a} is out of range")
+        result = xp.roll(result, shifts[i], a % rank)
     return result
 
 
-@roll_op.shape
-def roll_shape(input: Any, shift: Any, axis: Any) -> Any:
+@roll_op.shape_from_op
+def roll_shape(made: Any) -> Any:
+    input, shift, axis = (t.static_shape for t in made.inputs)
+    for given in (shift, axis):
+        with_rank_at_most(given, 1)
+    merge(shift, axis)
     return with_rank_at_least(input, 1)
 
 

@@ -56,7 +56,10 @@ def reduced_static(input: Shape, axes: Any, *, keep_dims: bool) -> Shape:
     if axes is None:
         return (None,) * rank if keep_dims else None
     chosen = set()
-    for axis in np.ravel(np.array(axes, object)).tolist():
+    given = np.array(axes, object)
+    if given.ndim > 1:
+        raise ShapeError(f"Shape must be at most rank 1 but is rank {given.ndim}")
+    for axis in given.ravel().tolist():
         if axis is None:
             return (None,) * rank if keep_dims else None
         if not -rank <= axis < rank:
@@ -132,6 +135,8 @@ def _min(xp: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _euclidean_norm(xp: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if all(x.shape[axis] == 1 for axis in axes):  # where nothing is summed up, TensorFlow's kernels pass the input on
+        return x if keepdims else xp.squeeze(x, axis=axes)
     squares = x * xp.conj(x)
     return xp.sqrt(_sum(xp, squares, axes, keepdims).astype(np.float64 if x.dtype.kind in "iu" else x.dtype))
 

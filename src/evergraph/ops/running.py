@@ -18,6 +18,7 @@ names. Ops of this kind run without the session's lock, so one that waits stops 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,17 +31,20 @@ from evergraph.framework.operation import Operation
 T = TypeVar("T")
 
 
+_private = itertools.count()
+
+
 class Resources:
     """The named objects of one session: queues, tables, readers, iterators, ..."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._named: dict[tuple[str, str], Any] = {}
+        self._named: dict[tuple[str, Any], Any] = {}
         self._closed: errors.OpError | None = None
         self._waiting: list[threading.Condition] = []
 
-    def get_or_make(self, container: str, name: str, make: Callable[[], T]) -> T:
-        """The object called `name`, made the first time."""
+    def get_or_make(self, container: str, name: Any, make: Callable[[], T]) -> T:
+        """The object called `name` (a string, or the op whose own it is), made the first time."""
         with self._lock:
             found = self._named.get((container, name))
             if found is None:
@@ -85,6 +89,39 @@ class Resources:
                 self._waiting.remove(condition)
 
 
+class Step:
+    """What all kernels of one run have in common: whether it failed, and who does the rest while one of them waits."""
+
+    __slots__ = ("_lock", "_waiting", "before_wait", "failed", "handed_over")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Condition] = []
+        self.failed = False
+        self.before_wait: Callable[[Operation, frozenset[str] | None], None] | None = None
+        self.handed_over: Any = None  # what runs the rest, once it has been handed over (runtime/handover.py)
+
+    def fail(self) -> None:
+        """Let everything that waits in this run go with a `CancelledError`."""
+        with self._lock:
+            self.failed = True
+            waiting = self._waiting[:]
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
+
+    @contextmanager
+    def woken_at_failure(self, condition: threading.Condition) -> Iterator[None]:
+        """Inside, the failure of the run notifies `condition`."""
+        with self._lock:
+            self._waiting.append(condition)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(condition)
+
+
 class Running:
     """One run of a session, as a kernel sees it.
 
@@ -92,16 +129,19 @@ class Running:
         resources: the session's.
         call: runs a function of the graph's library: `call(name, arguments)` gives its results.
         deadline: when the run gives up, on the clock `time.monotonic` (s), or None.
+        step: shared by all kernels of the run.
     """
 
-    __slots__ = ("call", "deadline", "op", "resources")
+    __slots__ = ("call", "deadline", "op", "resources", "step")
 
     def __init__(
         self,
         resources: Resources,
         call: Callable[[Operation, Any, list[Any]], list[Any]],
         deadline: float | None = None,
+        step: Step | None = None,
     ) -> None:
+        self.step = step or Step()
         self.resources = resources
         self.call = call
         self.deadline = deadline
@@ -109,34 +149,58 @@ class Running:
 
     def at(self, op: Operation) -> Running:
         """The same run, seen from `op`."""
-        here = Running(self.resources, self.call, self.deadline)
+        here = Running(self.resources, self.call, self.deadline, self.step)
         here.op = op
         return here
 
     def resource(self, container: bytes, shared_name: bytes, make: Callable[[], T]) -> T:
         """The session's object of that name; without a name, the one of this op."""
-        return self.resources.get_or_make(container.decode(), shared_name.decode() or self.op.name, make)
+        return self.resources.get_or_make(container.decode(), shared_name.decode() or self.op, make)
+
+    def display_name(self, shared_name: bytes) -> str:
+        """What error messages call a new object: without a shared name, `_<number>_<op's name>`, as in TF."""
+        return shared_name.decode() or f"_{next(_private)}_{self.op.name}"
 
     def function(self, function: Any, arguments: list[Any]) -> list[Any]:
         """Run a function of the graph's library (an attribute of type `func`) and give its results."""
         return self.call(self.op, function, arguments)
 
+    def library(self) -> Any:
+        """The functions of the graph's library for something that outlives this run: `library().bound(graph, function)`
+        gives a function of a list of arguments. Random ops in them start their streams anew, and go on from call to call.
+        """
+        return self.call.library()  # type: ignore[attr-defined]
+
     def check(self) -> None:
-        """Raise if the session was closed or the time of the run is over."""
+        """Raise if the session was closed, another op of the run failed, or the time of the run is over."""
         self.resources.check_open()
+        if self.step.failed:
+            raise errors.CancelledError(None, None, "another op of this run failed")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
+
+    def let_others_go_on(self, kinds: frozenset[str] | None = None) -> None:
+        """Have other ops of the run go on in another thread: this one may take long.
+
+        Args:
+            kinds: do so only if one of these types of op could start now.
+        """
+        if self.step.before_wait is not None:
+            self.step.before_wait(self.op, kinds)
 
     def wait_for(self, condition: threading.Condition, ready: Callable[[], Any]) -> None:
         """Wait until `ready()`; the caller holds `condition`, and whoever changes what `ready` looks at notifies it.
 
+        Other ops of the run, which do not need this one, go on meanwhile.
+
         Raises:
-            CancelledError: if the session is closed meanwhile.
+            CancelledError: if the session is closed meanwhile, or another op of the run fails.
             DeadlineExceededError: if the time given to the run is over.
         """
         if ready():
             return
-        with self.resources.woken_at_close(condition):
+        self.let_others_go_on()
+        with self.resources.woken_at_close(condition), self.step.woken_at_failure(condition):
             while not ready():
                 self.check()
                 condition.wait(None if self.deadline is None else max(0.0, self.deadline - time.monotonic()))

@@ -98,7 +98,8 @@ def lin_space(xp: Any, start: Any, stop: Any, num: Any) -> Any:
     if count == 1:
         return xp.reshape(start, (1,))
     step = (stop - start) / start.dtype.type(count - 1)
-    return start + step * np.arange(count).astype(start.dtype)
+    line = start + step * np.arange(count - 1).astype(start.dtype)
+    return xp.concatenate([line, xp.reshape(stop, (1,))])
 
 
 @lin_space.shape
@@ -118,6 +119,8 @@ def lin_space_shape(start: Any, stop: Any, num: Any) -> Any:
 
 def _scan_axis(x: Any, axis: Any) -> int:
     rank = x.ndim
+    if axis.ndim:
+        raise kernel_error(f"ScanOp: axis must be a scalar, not {list(axis.shape)}")
     wanted = axis.item()
     if not -rank <= wanted < rank:
         raise kernel_error(f"ScanOp: Expected scan axis in the range [{-rank}, {rank}), but got {wanted}")

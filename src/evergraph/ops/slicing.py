@@ -372,7 +372,7 @@ def _assigned(xp: Any, x: Any, begin: Any, end: Any, strides: Any, value: Any, m
     try:
         if xp is np:
             out = np.array(x)
-            out[index] = value
+            out[index] = value.item() if out.dtype == object and not value.ndim else value
             return out
         return x.at[index].set(value)
     except ValueError:

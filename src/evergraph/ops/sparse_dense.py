@@ -4,22 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework import dtypes
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Shape, bracket_text, with_rank
 from evergraph.framework.sparse import SparseTensor
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import array, cast, elementwise
-from evergraph.ops.opdef import kernel_error, op
+from evergraph.ops.opdef import kernel_error, op, require
 from evergraph.ops.scatter import nd_index, scatter_add
 
 
 @op("SparseTensorDenseAdd")
 def sparse_tensor_dense_add(xp: Any, a_indices: Any, a_values: Any, a_shape: Any, b: Any) -> Any:
     """A dense tensor with the elements of a sparse one added in."""
-    if a_indices.shape[1] != b.ndim:
-        raise kernel_error(f"Shape of the sparse tensor has {a_indices.shape[1]} sizes, that of the dense one {b.ndim}")
-    return scatter_add(xp, xp.asarray(b), nd_index(xp, a_indices, b.shape), a_values)
+    if a_indices.ndim != 2:
+        raise kernel_error(f"Input a_indices should be a matrix but received shape: {bracket_text(a_indices.shape)}")
+    if a_values.ndim != 1 or a_shape.ndim != 1:
+        raise kernel_error(
+            f"Inputs a_values and a_shape should be vectors but received shapes: {bracket_text(a_values.shape)} and "
+            f"{bracket_text(a_shape.shape)}"
+        )
+    if a_shape.shape[0] != b.ndim or a_indices.shape != (a_values.shape[0], b.ndim):
+        raise kernel_error(f"Two operands have different ranks; received: {a_shape.shape[0]} and {b.ndim}")
+    sizes = np.array(b.shape, a_shape.dtype)
+    require(xp, a_shape == sizes, lambda: _unequal_sizes(a_shape, b))
+    inside = (a_indices >= 0) & (a_indices < np.array(b.shape, a_indices.dtype))
+    require(xp, inside, lambda: _outside(inside, b))
+    return scatter_add(xp, xp.asarray(b), tuple(a_indices[:, k] for k in range(b.ndim)), a_values)
+
+
+def _unequal_sizes(a_shape: Any, b: Any) -> Exception:
+    axis = int(np.argmax(np.asarray(a_shape) != np.array(b.shape)))
+    return kernel_error(
+        f"Dimension {axis} does not equal (no broadcasting is supported): sparse side {a_shape[axis]} vs dense side "
+        f"{b.shape[axis]}"
+    )
+
+
+def _outside(inside: Any, b: Any) -> Exception:
+    axis = int(np.argwhere(~np.asarray(inside))[0, 1])
+    return kernel_error(
+        f"Sparse tensor has some invalid index on dimension {axis}; dense tensor shape: {bracket_text(b.shape)}"
+    )
 
 
 @sparse_tensor_dense_add.shape

@@ -73,6 +73,7 @@ def _complex_gradients(forward: Op, inverse: Op, rank: int) -> None:
 _COMPLEX = {rank: (_complex_transform(rank, False), _complex_transform(rank, True)) for rank in (1, 2, 3)}
 for _rank, (_forward, _inverse) in _COMPLEX.items():
     _complex_gradients(_forward, _inverse, _rank)
+(fft, ifft), (fft2d, ifft2d), (fft3d, ifft3d) = _COMPLEX.values()
 
 
 # Transforms of real signals: half of the spectrum says it all
@@ -317,8 +318,8 @@ def dct(
     _check_dct(input, type, n, axis, norm)
     with name_scope(name, "dct", [input]):
         x = convert_to_tensor(input, dtype=dtypes.float32)
+        samples = x.shape[-1].value or array.shape(x)[-1]
         if n is not None:
-            samples = x.shape.as_list()[-1] or array.shape(x)[-1]
             if isinstance(samples, Tensor):
                 raise ValueError("the length of a signal has to be known for `n` to be given")
             if n <= samples:
@@ -327,7 +328,7 @@ def dct(
                 paddings = [[0, 0] for _ in x.shape.as_list()]
                 paddings[-1][1] = n - samples
                 x = array.pad(x, paddings=convert_to_tensor(paddings, dtype=dtypes.int32))
-        size = x.shape.as_list()[-1] or array.shape(x)[-1]
+        size = x.shape[-1].value or array.shape(x)[-1]
         width = cast.cast(size, dtypes.float32)
         if type == 1:
             mirrored = array.concat([x, x[..., -2:0:-1]], axis=-1)

@@ -20,7 +20,7 @@ from evergraph.framework import opdefs
 from evergraph.framework.api import public
 from evergraph.framework.errors import OpError
 from evergraph.framework.operation import Operation
-from evergraph.framework.shapes import Shape, is_static, size_of
+from evergraph.framework.shapes import Shape, ShapeError, is_static, size_of
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import PARTIAL_VALUES, constant_value, grouped_inputs, partial_rule, partial_value
 
@@ -28,7 +28,9 @@ LARGEST_SUBGRAPH = 2_000  # ops looked at in search of one value
 LARGEST_VALUE = 1_000_000  # elements of an intermediate value
 
 # Never a constant, whatever goes in.
-_OPAQUE = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "Merge", "Enter", "Exit"))
+_OPAQUE = frozenset(
+    ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "Merge", "Enter", "Exit", "ReadFile", "MatchingFiles")
+)
 
 
 def folded(made: Operation, index: int = 0, depth: int = 0) -> Any:
@@ -75,7 +77,19 @@ def _constant_subgraph(made: Operation) -> list[Operation] | None:
             return None
         found[op] = None
         waiting.extend(t.op for t in op.inputs)
-    return sorted(found, key=lambda op: op._id)
+    ordered, placed = [], set()
+    stack = [made]
+    while stack:  # by their inputs, not by age: a Switch in front of an op is younger than the op
+        op = stack[-1]
+        missing = [] if op.type == "Const" or _shape_outputs(op) else [t.op for t in op.inputs if t.op not in placed]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if op not in placed:
+            placed.add(op)
+            ordered.append(op)
+    return ordered
 
 
 def _is_foldable(op: Operation) -> bool:
@@ -124,7 +138,9 @@ def run(op: Operation, inputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
         made = kernel(np, *arguments, **{name: op.attrs[name] for name in opdef.kernel_attrs})
     outputs = made if isinstance(made, tuple | list) else (made,)
     return tuple(
-        np.asarray(value) if t.dtype._base._kind in "SRVq" else np.asarray(value).astype(t.dtype._base.np, copy=False)
+        np.asarray(value, object if type(value) is bytes else None)
+        if t.dtype._base._kind in "SRVq"
+        else np.asarray(value).astype(t.dtype._base.np, copy=False)
         for value, t in zip(outputs, op.outputs, strict=True)
     )
 
@@ -210,6 +226,8 @@ def as_shape(value: Any) -> Shape:
     if value is None or isinstance(value, int):
         return None
     if isinstance(value, np.ndarray):
+        if value.ndim > 1:
+            raise ShapeError(f"Shape must be rank 1 but is rank {value.ndim}")
         value = value.tolist() if value.ndim else None
     return None if value is None else tuple(None if d is None or d == -1 else int(d) for d in value)
 
@@ -256,7 +274,13 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
             if made.attrs["axis"] != 0 or not made.inputs:
                 return None
             values = [get_static_value(t, partial) for t in made.inputs]
-            return None if not partial and any(v is None for v in values) else np.array(values)
+            if not any(v is None for v in values):
+                return np.array(values)
+            if not partial:
+                return None
+            entries = np.empty(len(values), object)
+            entries[:] = values
+            return entries
         case "Fill":
             value = get_static_value(made.inputs[1])
             return None if value is None or not is_static(tensor.static_shape) else np.full(tensor.static_shape, value)

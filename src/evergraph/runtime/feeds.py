@@ -54,6 +54,8 @@ def feed_array(tensor: Tensor, value: Any) -> np.ndarray:
 
 
 def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
+    if hasattr(value, "held_tensor") and kind._kind != "S":
+        value = value.held_tensor()  # the handle of a value in a session
     if isinstance(value, Tensor | Operation) or hasattr(value, "_as_graph_element") and not isinstance(value, str):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "

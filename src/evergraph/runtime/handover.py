@@ -18,6 +18,7 @@ import numpy as np
 
 from evergraph.compiler.interpret import interpret_one
 from evergraph.compiler.plan import Instruction, Plan, Stage
+from evergraph.compiler.stages import HOST
 from evergraph.framework.operation import Operation
 from evergraph.ops.running import Running
 from evergraph.runtime.state import State
@@ -42,10 +43,19 @@ class Parts:
     def __init__(self, plan: Plan) -> None:
         self.all: list[Part] = []
         self.of_op: dict[Operation, int] = {}
+        self._fence = -1
         self._maker: dict[int, int] = {}  # register to the part that makes it
         self._touching: dict[str, list[int]] = {}  # variable to the parts that have to do with it
         for stage in plan.stages:
-            if stage.needs_run:
+            if any(instruction.loop is not None for instruction in stage.instructions):
+                # A loop hides which of its ops has which control edges: it comes after all before it, and before all
+                # that follow.
+                earlier = set(range(len(self.all)))
+                self._add(plan, stage, None, stage.instructions)
+                self.all[-1].needs.update(earlier)
+                self._fence = len(self.all) - 1
+                continue
+            if stage.kind == HOST and stage.needs_run:
                 for instruction in stage.instructions:
                     self._add(plan, stage, instruction, [instruction])
             else:
@@ -53,11 +63,11 @@ class Parts:
 
     def _add(self, plan: Plan, stage: Stage, instruction: Instruction | None, covers: list[Instruction]) -> None:
         number = len(self.all)
-        needs: set[int] = set()
+        needs: set[int] = set() if self._fence < 0 else {self._fence}
         registers = stage.inputs if instruction is None else flat(instruction)
         needs.update(self._maker[r] for r in registers if r in self._maker)
         for covered in covers:
-            for source in (*covered.op._control_inputs, *plan.effects.previous.get(covered.op, ())):
+            for source in (*getattr(covered.op, "_control_inputs", ()), *plan.effects.previous.get(covered.op, ())):
                 needs.update(self._behind(source))
             for register in covered.outputs:
                 self._maker[register] = number
@@ -78,9 +88,14 @@ class Parts:
 
 
 def flat(instruction: Instruction) -> list[int]:
+    """The registers that an instruction looks at."""
     registers: list[int] = []
     for source in instruction.inputs:
         registers.extend(source if isinstance(source, tuple) else (source,))
+    registers.extend(predicate for predicate, _ in instruction.guards)
+    registers.extend(instruction.bases)
+    if instruction.selector is not None:
+        registers.append(instruction.selector[0])
     return registers
 
 
@@ -101,18 +116,24 @@ class Handover:
         self._error: BaseException | None = None
         self._first = 0  # the part that waited first
 
-    def before_wait(self, op: Operation) -> None:
-        """The op is about to wait: see to it that others of the run go on."""
+    def before_wait(self, op: Operation, kinds: frozenset[str] | None = None) -> None:
+        """The op is about to wait: see to it that others of the run go on.
+
+        Args:
+            kinds: do nothing unless one of these types of op could start now.
+        """
         parts = self._plan.parts
         if parts is None:
             parts = self._plan.parts = Parts(self._plan)
-        number = parts.of_op[op]
+        number = parts.of_op.get(op)
+        if number is None:  # inside a loop
+            return
         with self._changed:
             if not self._status:
                 self._parts = parts.all
                 self._status = [DONE if i < number else TO_DO for i in range(len(parts.all))]
                 self._status[number] = WAITING
-                if self._next() is None:
+                if self._next(kinds) is None:
                     self._status = []  # everything else needs this op: nothing to hand over
                     return
                 self._first = number
@@ -149,12 +170,14 @@ class Handover:
         if error is not None:
             self._run.step.fail()
 
-    def _next(self) -> int | None:
+    def _next(self, kinds: frozenset[str] | None = None) -> int | None:
+        """The first part (with an op of one of `kinds`) whose turn it is."""
         if self._error is not None:
             return None
         for number, part in enumerate(self._parts):
             if self._status[number] == TO_DO and all(self._status[n] == DONE for n in part.needs):
-                return number
+                if kinds is None or (part.instruction is not None and part.instruction.op.type in kinds):
+                    return number
         return None
 
     def _work(self) -> None:
@@ -175,7 +198,7 @@ class Handover:
     def _do(self, part: Part) -> None:
         registers = self._registers
         if part.instruction is None:
-            self._run_stage(self._plan, part.stage, self._state, registers)
+            self._run_stage(self._plan, part.stage, self._state, registers, self._run.deadline)
             return
         variables = dict(zip(part.stage.read_registers, part.stage.reads, strict=True))
         for register in flat(part.instruction):

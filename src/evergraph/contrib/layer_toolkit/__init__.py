@@ -1,0 +1,1 @@
+"""`tf.contrib.layers`, which is most of `tf.contrib.slim` too: layers as functions, under `arg_scope`."""

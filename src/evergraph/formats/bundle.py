@@ -1,0 +1,524 @@
+"""Tensor bundles: TensorFlow's checkpoints since version 0.12 ("V2").
+
+    model.ckpt.index                   a table: tensor name to type, shape, and where in which data file it is
+    model.ckpt.data-00000-of-00001     the tensors, one after the other
+
+The index's first entry, "", says how many data files there are. A tensor that is saved in parts has an entry without
+data that lists the parts; each part has an entry of its own under a key made of name and slice.
+
+How a checkpoint takes the place of one of the same name
+--------------------------------------------------------
+Two files cannot be renamed at once. So the finished new files are renamed to `NAME.pending` first, the index last; then
+each from there to its own name. While there is a pending index, the checkpoint is what it describes, with data files
+under their pending names where those exist: whenever the process is killed, a complete checkpoint can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from evergraph.formats import files, messages, varint
+from evergraph.formats.checksum import crc32c, mask
+from evergraph.formats.slices import Slice, assembled
+from evergraph.formats.table import TableReader, TableWriter
+from evergraph.framework import dtypes, errors
+from evergraph.framework.dtypes import DType
+
+PENDING = ".pending"
+_HEADER = b""
+_UNSAVEABLE = "RV"
+
+
+def index_name(prefix: str) -> str:
+    return prefix + ".index"
+
+
+def data_name(prefix: str, shard: int, shards: int) -> str:
+    return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
+
+
+def stored_dtype(dtype: DType) -> np.dtype:
+    """The type that elements have in a file: quantised ones are plain integers there."""
+    return dtype.np[0] if dtype.np.names else dtype.np
+
+
+# Writing
+
+
+class BundleWriter:
+    """Writes a checkpoint tensor by tensor; it appears under its name when `finish` has run.
+
+    Args:
+        prefix: the checkpoint's name, as `model.ckpt-7`.
+
+    Raises:
+        NotFoundError, PermissionDeniedError, ResourceExhaustedError: here and in all methods, as the file system says.
+
+    >>> with BundleWriter(folder + "/model.ckpt") as writer:
+    ...     writer.add("w", np.ones([2, 3], np.float32))
+    >>> with BundleReader(folder + "/model.ckpt") as reader:
+    ...     reader.read("w").shape
+    (2, 3)
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix = files.local(prefix)
+        self._entries: dict[bytes, Any] = {}
+        self._offset = 0
+        self._path = data_name(prefix, 0, 1)
+        self._temporary = files.temporary_name(self._path)
+        with files.translated(self._temporary):
+            if not os.path.exists(folder := os.path.dirname(prefix) or "."):
+                os.mkdir(folder)  # one level, as TensorFlow does: the folder of a sharded checkpoint's parts
+            self._file: BinaryIO | None = open(self._temporary, "wb", buffering=0)  # noqa: SIM115 - closed by finish
+
+    def __enter__(self) -> BundleWriter:
+        return self
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abandon()
+
+    def add(self, name: str, array: Any, dtype: DType | None = None) -> None:
+        """Write a whole tensor.
+
+        Args:
+            name: what to call it.
+            array: its value; strings are an object array of bytes.
+            dtype: its type; needed only where the NumPy type does not say it.
+
+        Raises:
+            InvalidArgumentError: if the checkpoint has a tensor of that name already.
+        """
+        self._add(name.encode("utf-8", "surrogateescape"), name, np.asarray(array), dtype)
+
+    def add_slice(self, name: str, shape: Sequence[int], part: Slice, array: Any, dtype: DType | None = None) -> None:
+        """Write a part of the tensor `name` of `shape`."""
+        shape = tuple(shape)
+        array = np.asarray(array)
+        if part.is_whole(shape):
+            self.add(name, array, dtype)
+            return
+        kind = dtypes.as_dtype(dtype or array.dtype)
+        key = name.encode("utf-8", "surrogateescape")
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _entry(kind, shape)
+        elif not entry.slices:
+            raise _duplicate(name)
+        entry.slices.append(part.to_proto())
+        self._add(part.key(name), name, array, kind)
+
+    def _add(self, key: bytes, name: str, array: np.ndarray, dtype: DType | None) -> None:
+        if key in self._entries:
+            raise _duplicate(name)
+        kind = dtypes.as_dtype(dtype or array.dtype)
+        if kind._kind in _UNSAVEABLE:
+            raise errors.UnimplementedError(None, None, f"Saving data type {kind.name} not yet supported: {name}")
+        entry = _entry(kind, array.shape)
+        entry.offset = self._offset
+        if kind is dtypes.string:
+            chunks, crc = _string_chunks(array)
+        else:
+            array = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            chunks, crc = [array], crc32c(array)
+        for chunk in chunks:
+            self._write(chunk)
+        entry.size = self._offset - entry.offset
+        entry.crc32c = mask(crc)
+        self._entries[key] = entry
+
+    def _write(self, chunk: Any) -> None:
+        assert self._file is not None
+        view = memoryview(chunk)
+        with files.translated(self._temporary):
+            while len(view):
+                view = view[self._file.write(view) :]
+        self._offset += memoryview(chunk).nbytes
+
+    def finish(self) -> None:
+        """Put the checkpoint under its name."""
+        assert self._file is not None
+        temporary_index = files.temporary_name(index_name(self.prefix))
+        try:
+            with files.translated(self._path):
+                files.sync(self._file)
+                self._file.close()
+            _write_index(temporary_index, 1, self._entries)
+            _put_in_place(self.prefix, [(self._temporary, self._path)], temporary_index)
+            self._file = None
+        except BaseException:
+            files.remove_quietly(temporary_index)
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            files.remove_quietly(self._temporary)
+
+
+def _entry(dtype: DType, shape: Sequence[int]) -> Any:
+    entry = messages.BundleEntryProto(dtype=int(dtype))
+    for size in shape:
+        entry.shape.dim.add(size=size)
+    entry.shape.SetInParent()
+    return entry
+
+
+def _duplicate(name: str) -> errors.OpError:
+    return errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
+
+
+def _string_chunks(array: np.ndarray) -> tuple[list[bytes], int]:
+    """Lengths, a checksum of them, and all strings; with the checksum of the whole."""
+    strings = [s.encode() if isinstance(s, str) else bytes(s) for s in array.reshape(-1).tolist()]
+    sizes = [len(s) for s in strings]
+    crc = crc32c(b"".join(_fixed(size) for size in sizes))
+    lengths_crc = struct.pack("<I", mask(crc))
+    text = b"".join(strings)
+    crc = crc32c(text, crc32c(lengths_crc, crc))
+    return [b"".join(map(varint.encoded, sizes)) + lengths_crc, text], crc
+
+
+def _fixed(size: int) -> bytes:
+    return size.to_bytes(4 if size < 1 << 32 else 8, "little")
+
+
+def _write_index(path: str, shards: int, entries: dict[bytes, Any]) -> None:
+    header = messages.BundleHeaderProto(num_shards=shards)
+    header.version.producer = 1
+    with files.translated(path), open(path, "wb") as file:
+        table = TableWriter(file)
+        table.add(_HEADER, header.SerializeToString())
+        for key in sorted(entries):
+            table.add(key, entries[key].SerializeToString())
+        table.finish()
+        files.sync(file)
+
+
+def _put_in_place(prefix: str, moves: list[tuple[str, str]], temporary_index: str) -> None:
+    index = index_name(prefix)
+    with files.translated(index):
+        if os.path.exists(index):
+            for source, target in moves:
+                os.replace(source, target + PENDING)
+            os.utime(temporary_index)  # not older than the index it replaces: see `_current_index`
+            os.replace(temporary_index, index + PENDING)
+            files.sync_directory(index)
+            for _, target in moves:
+                os.replace(target + PENDING, target)
+            os.replace(index + PENDING, index)
+        else:
+            for source, target in moves:
+                os.replace(source, target)
+            os.replace(temporary_index, index)
+        files.sync_directory(index)
+
+
+def merge_bundles(prefixes: Sequence[str], destination: str) -> None:
+    """Make one checkpoint of several by renaming their data files; nothing of `prefixes` is left.
+
+    Raises:
+        InvalidArgumentError: if a tensor is in more than one of them, other than in different parts.
+    """
+    prefixes, destination = [files.local(p) for p in prefixes], files.local(destination)
+    entries: dict[bytes, Any] = {}
+    moves: list[str] = []
+    for prefix in dict.fromkeys(prefixes):
+        with BundleReader(prefix) as reader:
+            first = len(moves)
+            moves.extend(data_name(prefix, shard, reader.shards) for shard in range(reader.shards))
+            for key, data in reader.raw_entries.items():
+                entry = messages.BundleEntryProto.FromString(data)
+                entry.shard_id += first
+                known = entries.get(key)
+                if known is None:
+                    entries[key] = entry
+                elif known.slices and entry.slices and known.shape == entry.shape and known.dtype == entry.dtype:
+                    known.slices.extend(entry.slices)
+                else:
+                    raise _duplicate(key.decode("utf-8", "surrogateescape"))
+    temporary_index = files.temporary_name(index_name(destination))
+    _write_index(temporary_index, len(moves), entries)
+    pairs = [(path, data_name(destination, i, len(moves))) for i, path in enumerate(moves)]
+    _put_in_place(destination, pairs, temporary_index)
+    for prefix in prefixes:
+        files.remove_quietly(index_name(prefix))
+
+
+# Reading
+
+
+class BundleReader:
+    """Reads a checkpoint. Opening it reads the index alone; each tensor is checked against its checksum when it is read.
+
+    Args:
+        prefix: the checkpoint's name, as `model.ckpt-7`.
+
+    Raises:
+        NotFoundError: if there is no such checkpoint, here, or no such tensor or data file, in the other methods.
+        DataLossError: for damaged contents.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._data: dict[int, BinaryIO] = {}
+        self.prefix = prefix = files.local(prefix)
+        self._parsed: dict[bytes, Any] = {}
+        self._last_whole: tuple[str, np.ndarray | None] = "", None
+        path, self._is_pending = _current_index(prefix)
+        table = TableReader(path)
+        try:
+            items = table.items()
+            key, value = next(items, (None, b""))
+            if key != _HEADER:
+                raise files.data_loss(path, "the index has no header")
+            header = _parse(messages.BundleHeaderProto, value, path)
+            self.raw_entries = dict(items)
+        finally:
+            table.close()
+        if header.endianness != 0:
+            raise errors.UnimplementedError(None, None, f"{path}: written on a machine of the other byte order")
+        if header.version.min_consumer > 1:
+            raise errors.InvalidArgumentError(
+                None, None, f"{path}: its format needs a reader of version {header.version.min_consumer}, this is 1"
+            )
+        self.shards = header.num_shards
+
+    def __enter__(self) -> BundleReader:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for file in self._data.values():
+            file.close()
+        self._data.clear()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def names(self) -> list[str]:
+        """The tensors' names, in order; those of parts are not among them."""
+        return [key.decode("utf-8", "surrogateescape") for key in self.raw_entries if key[:1] != b"\0"]
+
+    def has(self, name: str) -> bool:
+        return name.encode("utf-8", "surrogateescape") in self.raw_entries
+
+    def dtype(self, name: str) -> DType:
+        return self._dtype_of(self._entry(name), name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return _shape(self._entry(name), self.prefix)
+
+    def slices(self, name: str) -> list[Slice]:
+        """The parts that the tensor is saved in; none if it is saved whole."""
+        return [Slice.from_proto(proto) for proto in self._entry(name).slices]
+
+    def stored_size(self, name: str) -> int:
+        """How many bytes the tensor takes in the data files."""
+        entry = self._entry(name)
+        parts = [self._entry_of(part.key(name), name) for part in self.slices(name)]
+        return sum(e.size for e in parts) if parts else int(entry.size)
+
+    def read(self, name: str) -> np.ndarray:
+        """The value of a tensor: an array of the caller's own, marked read-only; strings as an object array of bytes."""
+        entry = self._entry(name)
+        if entry.slices:
+            return self.read_slice(name, Slice.whole(len(entry.shape.dim)))
+        return self._value(entry, name)
+
+    def read_slice(self, name: str, part: Slice) -> np.ndarray:
+        """The value of a part of a tensor.
+
+        Raises:
+            InvalidArgumentError: if the part does not fit the tensor's shape, or what is saved does not cover it.
+        """
+        entry = self._entry(name)
+        shape = _shape(entry, self.prefix)
+        try:
+            bounds = part.index(shape)
+            stored = [Slice.from_proto(proto) for proto in entry.slices]
+            if not stored:
+                if self._last_whole[0] != name:
+                    self._last_whole = name, self._value(entry, name)
+                whole = self._last_whole[1]
+                assert whole is not None
+                found: np.ndarray | None = whole if part.is_whole(shape) else whole[bounds].copy()
+            else:
+                kind = self._dtype_of(entry, name)
+                _check_size(math.prod(part.shape(shape)) * kind.np.itemsize, self._all_data(), self.prefix, name)
+                parts = [(s, lambda s=s: self._value(self._entry_of(s.key(name), name), name, kind)) for s in stored]
+                found = assembled(part, shape, kind.np, parts)
+        except ValueError as error:
+            raise errors.InvalidArgumentError(None, None, f"{self.prefix}: tensor {name!r}: {error}") from None
+        if found is None:
+            raise errors.InvalidArgumentError(
+                None, None, f"{self.prefix}: the saved parts of {name!r} do not cover the slice {part} of {list(shape)}"
+            )
+        found.flags.writeable = False
+        return found
+
+    def check(self) -> list[errors.OpError]:
+        """Read every tensor; gives what is wrong with those that cannot be read."""
+        wrong = []
+        for name in self.names():
+            try:
+                self.read(name)
+            except errors.OpError as error:
+                wrong.append(error)
+        return wrong
+
+    def _entry(self, name: str) -> Any:
+        return self._entry_of(name.encode("utf-8", "surrogateescape"), name)
+
+    def _entry_of(self, key: bytes, name: str) -> Any:
+        found = self._parsed.get(key)
+        if found is None:
+            data = self.raw_entries.get(key)
+            if data is None:
+                raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint")
+            found = self._parsed[key] = _parse(messages.BundleEntryProto, data, self.prefix)
+        return found
+
+    def _dtype_of(self, entry: Any, name: str) -> DType:
+        try:
+            return dtypes.as_dtype(int(entry.dtype))
+        except TypeError:
+            raise files.data_loss(self.prefix, f"tensor {name!r} is of unknown type {entry.dtype}") from None
+
+    def _value(self, entry: Any, name: str, expected: DType | None = None) -> np.ndarray:
+        kind = self._dtype_of(entry, name)
+        shape = _shape(entry, self.prefix)
+        if expected is not None and kind is not expected:
+            raise files.data_loss(self.prefix, f"a part of {name!r} is of type {kind.name}, the whole {expected.name}")
+        if kind is dtypes.string:
+            value = self._strings(entry, name, math.prod(shape)).reshape(shape)
+        elif kind._kind in _UNSAVEABLE:
+            raise errors.UnimplementedError(None, None, f"{self.prefix}: {name!r} is a {kind.name}")
+        else:
+            if entry.size != math.prod(shape) * kind.np.itemsize:
+                raise files.data_loss(
+                    self.prefix, f"tensor {name!r} of shape {list(shape)} has {entry.size} bytes in the index"
+                )
+            file = self._shard(entry, name)
+            value = np.empty(shape, stored_dtype(kind))
+            with files.translated(file.name):
+                file.seek(entry.offset)
+                _fill(file, value.reshape(-1).view(np.uint8), name)
+            if mask(crc32c(value)) != entry.crc32c:
+                raise self._bad_checksum(entry, name)
+            value = value.view(kind.np) if value.dtype != kind.np else value
+        value.flags.writeable = False
+        return value
+
+    def _strings(self, entry: Any, name: str, count: int) -> np.ndarray:
+        file = self._shard(entry, name)
+        if count > entry.size:
+            raise files.data_loss(self.prefix, f"{count} strings of {name!r} cannot be held in {entry.size} bytes")
+        with files.translated(file.name):
+            file.seek(entry.offset)
+            data = file.read(entry.size)
+        sizes, at = [], 0
+        try:
+            for _ in range(count):
+                size, at = varint.decoded(data, at)
+                sizes.append(size)
+        except ValueError:
+            raise files.data_loss(self.prefix, f"the lengths of the strings of {name!r} are damaged") from None
+        crc = crc32c(b"".join(map(_fixed, sizes)))
+        if at + 4 + sum(sizes) != len(data) or data[at : at + 4] != struct.pack("<I", mask(crc)):
+            raise files.data_loss(self.prefix, f"the lengths of the strings of {name!r} are damaged")
+        if mask(crc32c(data[at:], crc)) != entry.crc32c:
+            raise self._bad_checksum(entry, name)
+        at += 4
+        value = np.empty(count, object)
+        for i, size in enumerate(sizes):
+            value[i] = data[at : at + size]
+            at += size
+        return value
+
+    def _bad_checksum(self, entry: Any, name: str) -> errors.OpError:
+        where = data_name(self.prefix, entry.shard_id, self.shards)
+        return files.data_loss(where, f"checksum does not match: tensor {name!r}, {entry.size} bytes at {entry.offset}")
+
+    def _shard(self, entry: Any, name: str) -> BinaryIO:
+        """The data file of an entry, which is long enough."""
+        shard = entry.shard_id
+        if shard not in self._data:
+            path = data_name(self.prefix, shard, self.shards)
+            if not 0 <= shard < self.shards:
+                raise files.data_loss(self.prefix, f"tensor {name!r} is in data file {shard} of {self.shards}")
+            if self._is_pending and os.path.exists(path + PENDING):
+                path += PENDING
+            with files.translated(path):
+                self._data[shard] = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
+        file = self._data[shard]
+        size = os.fstat(file.fileno()).st_size
+        if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > size:
+            raise files.data_loss(
+                file.name, f"tensor {name!r} is at {entry.offset} with {entry.size} bytes; the file has {size}"
+            )
+        return file
+
+    def _all_data(self) -> int:
+        total = 0
+        for shard in range(min(self.shards, 1 << 20)):
+            for suffix in "", PENDING:
+                with contextlib.suppress(OSError):
+                    total += os.path.getsize(data_name(self.prefix, shard, self.shards) + suffix)
+        return total
+
+
+def _current_index(prefix: str) -> tuple[str, bool]:
+    """The index file to read, and whether it is one that was about to take its place."""
+    index = index_name(prefix)
+    try:
+        pending = os.stat(index + PENDING).st_mtime_ns
+    except OSError:
+        return index, False
+    try:
+        # Another program may have written the checkpoint anew since.
+        return (index, False) if os.stat(index).st_mtime_ns > pending else (index + PENDING, True)
+    except OSError:
+        return index + PENDING, True
+
+
+def _fill(file: BinaryIO, out: np.ndarray, name: str) -> None:
+    view = memoryview(out)
+    while len(view):
+        got = file.readinto(view)  # type: ignore[attr-defined]
+        if not got:
+            raise files.data_loss(file.name, f"the file ends inside of tensor {name!r}")
+        view = view[got:]
+
+
+def _shape(entry: Any, prefix: str) -> tuple[int, ...]:
+    shape = tuple(dim.size for dim in entry.shape.dim)
+    if any(size < 0 for size in shape) or len(shape) > 254 or entry.shape.unknown_rank:
+        raise files.data_loss(prefix, f"a tensor cannot have the shape {list(shape)}")
+    return shape
+
+
+def _check_size(wanted: int, there: int, prefix: str, name: str) -> None:
+    if wanted > there:
+        raise files.data_loss(prefix, f"tensor {name!r} is to have {wanted} bytes, the data files have {there} in all")
+
+
+def _parse(message: Any, data: bytes, path: str) -> Any:
+    try:
+        return message.FromString(data)
+    except Exception as error:  # protobuf's own class has no public name that all its releases share
+        raise files.data_loss(path, f"a record of the index cannot be parsed: {error}") from None

@@ -1,0 +1,1 @@
+"""Ops that call back into the program: Python functions, and printing."""

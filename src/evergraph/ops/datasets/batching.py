@@ -1,0 +1,369 @@
+"""Elements put together and taken apart: batch, padded_batch, map_and_batch, unbatch, dense_to_sparse_batch.
+
+The arrays of a batch start at multiples of 64 bytes: a compiled program takes such an array without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from evergraph.framework import errors
+from evergraph.framework.dtypes import DType
+from evergraph.framework.shapes import Shape
+from evergraph.ops.datasets.context import Context
+from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, Iterator, dataset_op, shape_of
+from evergraph.ops.datasets.mapping import Captured, Map, ParallelMap
+from evergraph.ops.datasets.order import Unary
+from evergraph.ops.opdef import kernel_error
+from evergraph.ops.running import Running
+
+_ALIGNMENT = 64
+
+
+def empty(shape: tuple[int, ...], kind: DType) -> np.ndarray:
+    """A new array for the values of `kind`, aligned."""
+    if kind._kind in "SV":
+        return np.empty(shape, object)
+    dtype = np.dtype(kind.np)
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def batch_of(elements: Sequence[Element], types: Sequence[DType], differs: Callable[..., str] | None = None) -> Element:
+    """The batch of some elements.
+
+    Raises:
+        InvalidArgumentError: if their shapes differ, with the message that `differs` gives.
+    """
+    columns = zip(*elements, strict=True)
+    say = differs or _differs
+    return tuple([_stacked(column, kind, i, say) for i, (column, kind) in enumerate(zip(columns, types, strict=True))])
+
+
+def _differs(component: int, first: tuple[int, ...], number: int, other: tuple[int, ...]) -> str:
+    return (
+        f"Cannot batch tensors with different shapes in component {component}. First element had shape {_text(first)} and "
+        f"element {number} had shape {_text(other)}."
+    )
+
+
+def mapped_differs(component: int, first: tuple[int, ...], number: int, other: tuple[int, ...]) -> str:
+    """What `map_and_batch` says."""
+    return (
+        "Cannot add tensor to the batch: number of elements does not match. Shapes are: [tensor]: "
+        f"{_text(other)}, [batch]: {_text(first)}"
+    )
+
+
+def _stacked(values: Sequence[Any], kind: DType, component: int, differs: Callable[..., str]) -> np.ndarray:
+    first = values[0]
+    shape = shape_of(first)
+    if kind._kind == "S" and type(first) is bytes:
+        out = np.empty(len(values), object)
+        out[:] = values
+        for value in values:
+            if type(value) is not bytes:
+                break
+        else:
+            return out
+    out = empty((len(values), *shape), kind)
+    for i, value in enumerate(values):
+        if shape_of(value) != shape:
+            raise kernel_error(differs(component, shape, i, shape_of(value)))
+        out[i] = value if shape or type(value) is not np.ndarray else value[()]
+    return out
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def batch_count(count: int, size: int, drops: bool) -> int:
+    if count in (INFINITE, UNKNOWN):
+        return count
+    return count // size + (0 if drops or count % size == 0 else 1)
+
+
+class Batch(Unary):
+    kind = "Batch"
+
+    def __init__(self, source: Dataset, size: int, drops: bool, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        if size <= 0:
+            raise kernel_error("Batch size must be greater than zero.")
+        self.size, self.drops = size, drops
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Batched(self.input.iterate(context, name), self.size, self.drops, self.input.types)
+
+    def cardinality(self) -> int:
+        return batch_count(self.input.cardinality(), self.size, self.drops)
+
+
+class _Batched(Iterator):
+    def __init__(self, source: Iterator, size: int, drops: bool, types: Sequence[DType]) -> None:
+        self._source: Iterator | None = source
+        self._size, self._drops, self._types = size, drops, types
+
+    def __next__(self) -> Element:
+        if self._source is None:
+            raise StopIteration
+        elements = self._source.take(self._size)
+        if len(elements) < self._size:
+            self._source = None
+            if self._drops or not elements:
+                raise StopIteration
+        return self._together(elements)
+
+    def _together(self, elements: list[Element]) -> Element:
+        return batch_of(elements, self._types)
+
+
+class PaddedBatch(Batch):
+    kind = "PaddedBatch"
+
+    def __init__(
+        self, source: Dataset, size: int, padded: Sequence[Shape], values: Element, drops: bool, types: Any, shapes: Any
+    ) -> None:
+        super().__init__(source, size, drops, types, shapes)
+        self._padded, self._values = padded, values
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        source = self.input.iterate(context, name)
+        return _PaddedBatched(source, self.size, self.drops, self.input.types, self._padded, self._values)
+
+
+class _PaddedBatched(_Batched):
+    def __init__(
+        self,
+        source: Iterator,
+        size: int,
+        drops: bool,
+        types: Sequence[DType],
+        padded: Sequence[Shape],
+        values: Element,
+    ) -> None:
+        super().__init__(source, size, drops, types)
+        self._padded, self._values = padded, values
+
+    def _together(self, elements: list[Element]) -> Element:
+        parts = zip(zip(*elements, strict=True), self._types, self._padded, self._values, strict=True)
+        return tuple([_padded(*part, i) for i, part in enumerate(parts)])
+
+
+def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, component: int) -> np.ndarray:
+    assert padded is not None
+    sizes = [0 if n is None else n for n in padded]
+    for element in column:
+        shape = shape_of(element)
+        if len(shape) != len(sizes):
+            raise kernel_error(
+                f"All elements in a batch must have the same rank as the padded shape for component{component}: expected "
+                f"rank {len(sizes)} but got element with rank {len(shape)}"
+            )
+        for axis, n in enumerate(shape):
+            if n > sizes[axis]:
+                if padded[axis] is not None:
+                    raise kernel_error(
+                        f"Attempted to pad to a smaller size than the input element: component {component} has size {n} "
+                        f"along axis {axis}, and the padded shape {sizes[axis]}.",
+                        errors.DataLossError,
+                    )
+                sizes[axis] = n
+    out = empty((len(column), *sizes), kind)
+    full = tuple(sizes)
+    if any(shape_of(element) != full for element in column):
+        out[...] = value[()] if isinstance(value, np.ndarray) else value
+    for i, element in enumerate(column):
+        shape = shape_of(element)
+        if shape:
+            out[(i, *map(slice, shape))] = element
+        else:
+            out[i] = element if type(element) is not np.ndarray else element[()]
+    return out
+
+
+class Unbatch(Unary):
+    kind = "Unbatch"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Unbatched(self.input.iterate(context, name))
+
+
+class _Unbatched(Iterator):
+    def __init__(self, source: Iterator) -> None:
+        self._source: Iterator | None = source
+        self._rows: Any = iter(())
+
+    def __next__(self) -> Element:
+        while self._source is not None:
+            for row in self._rows:
+                return row
+            try:
+                batch = next(self._source)
+            except StopIteration:
+                self._source = None
+                break
+            for i, component in enumerate(batch):
+                if not shape_of(component):
+                    raise kernel_error("Input element must have a non-scalar value in each component.")
+                if len(component) != len(batch[0]):
+                    raise kernel_error(
+                        "Input element must have the same batch size in each component. Component 0 had size "
+                        f"{len(batch[0])} but component {i} had size, {len(component)}."
+                    )
+            self._rows = zip(*batch, strict=True)
+        raise StopIteration
+
+
+class DenseToSparseBatch(Batch):
+    kind = "DenseToSparseBatch"
+
+    def __init__(self, source: Dataset, size: int, row: Shape, types: Any, shapes: Any) -> None:
+        super().__init__(source, size, False, types, shapes)
+        self._row = row
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _SparseBatched(self.input.iterate(context, name), self.size, self.input.types, self._row)
+
+
+class _SparseBatched(_Batched):
+    def __init__(self, source: Iterator, size: int, types: Sequence[DType], row: Shape) -> None:
+        super().__init__(source, size, False, types)
+        self._row = row
+
+    def _together(self, elements: list[Element]) -> Element:
+        assert self._row is not None
+        sizes = [0 if n is None else n for n in self._row]
+        indices, values = [], []
+        for i, (component,) in enumerate(elements):
+            array = np.asarray(component, object) if type(component) is bytes else np.asarray(component)
+            row = "[" + ",".join("?" if n is None else str(n) for n in self._row) + "]"
+            if array.ndim != len(sizes):
+                raise kernel_error(
+                    f"Input element had shape ({_text(array.shape)}) that is incompatible with the row shape ({row})."
+                )
+            for axis, n in enumerate(array.shape):
+                if self._row[axis] is None:
+                    sizes[axis] = max(n, sizes[axis])
+                elif n > sizes[axis]:
+                    raise kernel_error(
+                        f"Input element had shape ({_text(array.shape)}) that is larger than the row shape ({row}).",
+                        errors.DataLossError,
+                    )
+            places = np.indices(array.shape).reshape(array.ndim, -1).T
+            indices.append(np.concatenate([np.full((array.size, 1), i), places], axis=1))
+            values.append(array.ravel())
+        boxed = np.empty(3, object)
+        boxed[0] = np.concatenate(indices).astype(np.int64)
+        boxed[1] = np.concatenate(values)
+        boxed[2] = np.array([len(elements), *sizes], np.int64)
+        return (boxed,)
+
+
+# Ops
+
+
+@dataset_op("BatchDatasetV2")
+def batch_dataset_v2(
+    xp: Any, source: Any, batch_size: Any, drop_remainder: Any, *, output_types: Any, output_shapes: Any
+) -> Dataset:
+    """Batches of `batch_size` elements."""
+    return Batch(source, int(batch_size), bool(drop_remainder), output_types, output_shapes)
+
+
+@dataset_op("BatchDataset")
+def batch_dataset(xp: Any, source: Any, batch_size: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """Batches of `batch_size` elements; the last one may be smaller."""
+    return Batch(source, int(batch_size), False, output_types, output_shapes)
+
+
+def _padded_batch(
+    source: Any, size: Any, padded: Any, values: Any, drops: bool, types: Any, shapes: Any
+) -> PaddedBatch:
+    for value in values:
+        if shape_of(value):
+            raise kernel_error("All padding values must be scalars")
+    for row in padded:
+        if np.any(row < -1):
+            raise kernel_error(f"Dimension {int(np.min(row))} in padded shape {row.tolist()} must be >= -1")
+    rows = [tuple(None if n < 0 else int(n) for n in row) for row in padded]
+    return PaddedBatch(source, int(size), rows, values, drops, types, shapes)
+
+
+@dataset_op("PaddedBatchDataset")
+def padded_batch_dataset(
+    xp: Any,
+    source: Any,
+    batch_size: Any,
+    padded_shapes: Any,
+    padding_values: Any,
+    *,
+    Toutput_types: Any,
+    output_shapes: Any,
+) -> Dataset:
+    """Batches of elements that are padded to one shape."""
+    return _padded_batch(source, batch_size, padded_shapes, padding_values, False, Toutput_types, output_shapes)
+
+
+@dataset_op("PaddedBatchDatasetV2")
+def padded_batch_dataset_v2(
+    xp: Any,
+    source: Any,
+    batch_size: Any,
+    padded_shapes: Any,
+    padding_values: Any,
+    drop_remainder: Any,
+    *,
+    Toutput_types: Any,
+    output_shapes: Any,
+) -> Dataset:
+    """Batches of elements that are padded to one shape."""
+    drops = bool(drop_remainder)
+    return _padded_batch(source, batch_size, padded_shapes, padding_values, drops, Toutput_types, output_shapes)
+
+
+@dataset_op("UnbatchDataset")
+def unbatch_dataset(xp: Any, source: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """The slices of each element along its first axis."""
+    return Unbatch(source, output_types, output_shapes)
+
+
+@dataset_op("DenseToSparseBatchDataset")
+def dense_to_sparse_batch_dataset(
+    xp: Any, source: Any, batch_size: Any, row_shape: Any, *, output_types: Any, output_shapes: Any
+) -> Dataset:
+    """Batches of elements of different sizes, as sparse tensors."""
+    row = tuple(None if n < 0 else int(n) for n in row_shape)
+    return DenseToSparseBatch(source, int(batch_size), row, output_types, output_shapes)
+
+
+@dataset_op("MapAndBatchDataset", session=True)
+def map_and_batch_dataset(
+    xp: Any,
+    source: Any,
+    captured: Any,
+    batch_size: Any,
+    num_parallel_calls: Any,
+    drop_remainder: Any,
+    *,
+    run: Running,
+    f: Any,
+    preserve_cardinality: Any,
+    output_types: Any,
+    output_shapes: Any,
+) -> Dataset:
+    """Batches of a function of each element."""
+    calls = int(num_parallel_calls)
+    if not (calls > 0 or calls == -1):
+        raise kernel_error("num_parallel_calls must be greater than zero.")
+    rows = [None if shape is None else shape[1:] for shape in output_shapes]
+    mapped: Map = ParallelMap(source, Captured(run, f, captured), calls, preserve_cardinality, output_types, rows)
+    return Batch(mapped, int(batch_size), bool(drop_remainder), output_types, output_shapes)

@@ -1,0 +1,227 @@
+"""What the iterators below one iterator of a graph share: functions, random seeds, threads, and when to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from evergraph.framework import errors
+from evergraph.ops import philox
+from evergraph.ops.running import Running
+
+_BLOCKS = 64  # of random numbers made at once
+
+
+class Words:
+    """The 32-bit words of a Philox stream, one by one.
+
+    Args:
+        seed, seed2: 64-bit integers.
+    """
+
+    __slots__ = ("_block", "_seeds", "_words")
+
+    def __init__(self, seed: int, seed2: int) -> None:
+        self._seeds = seed, seed2
+        self._block = 0
+        self._words: list[int] = []
+
+    def __next__(self) -> int:
+        if not self._words:
+            index = np.arange(self._block, self._block + _BLOCKS, dtype=np.uint64)
+            words = np.stack(philox.blocks(np, index, *self._seeds), axis=1).ravel()
+            self._block += _BLOCKS
+            self._words = words[::-1].tolist()
+        return self._words.pop()
+
+
+class _Deadline(threading.local):
+    value: float | None = None
+
+
+_deadline = _Deadline()
+
+
+class Context:
+    """Shared by the iterators that one `MakeIterator` makes, those of nested datasets included."""
+
+    def __init__(self, run: Running) -> None:
+        self.library = run.library()
+        self.is_closed = False
+        self._resources = run.resources
+        self._functions: dict[Any, Any] = {}
+        self._seeds: dict[str, Words] = {}
+        self.caches: dict[str, Any] = {}  # elements of complete passes, by the name of the iterator
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Condition] = []
+        self._threads: list[threading.Thread] = []
+        self._pool: Pool | None = None
+
+    def function(self, graph: Any, name: Any) -> Callable[[list[Any]], list[Any]]:
+        """A function of the library of `graph`. Its random ops keep one stream for all who call it here."""
+        key = graph, name if isinstance(name, str) else name.name
+        found = self._functions.get(key)
+        if found is None:
+            found = self._functions[key] = self.library.bound(graph, name)
+        return found
+
+    def next_seeds(self, name: str, seed: int, seed2: int) -> tuple[int, int]:
+        """Two seeds for one pass of the reshuffling iterator `name`."""
+        with self._lock:
+            words = self._seeds.get(name)
+            if words is None:
+                words = self._seeds[name] = Words(seed, seed2)
+            return next(words), next(words)
+
+    # Threads
+
+    def start(self, target: Callable[[], None], name: str) -> None:
+        """Run `target` in a thread of its own; it has to return soon after `is_closed` becomes true."""
+        self.check()
+        thread = threading.Thread(target=target, name=f"evergraph-{name}", daemon=True)
+        with self._lock:
+            self._threads = [t for t in self._threads if t.is_alive()]
+            self._threads.append(thread)
+        thread.start()
+
+    def pool(self) -> Pool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = Pool()
+            return self._pool
+
+    def wait_for(self, condition: threading.Condition, ready: Callable[[], Any]) -> None:
+        """Wait until `ready()`; the caller holds `condition`.
+
+        Raises:
+            CancelledError: if the iterator is closed meanwhile.
+            DeadlineExceededError: if the time of the run that this thread works for is over.
+        """
+        if ready():
+            return
+        with self._lock:
+            self._waiting.append(condition)
+        try:
+            deadline = _deadline.value
+            while not ready():
+                self.check()
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
+                condition.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        finally:
+            with self._lock:
+                self._waiting.remove(condition)
+
+    def check(self) -> None:
+        if self.is_closed:
+            raise errors.CancelledError(None, None, "The iterator was closed.")
+
+    def close(self) -> None:
+        """Stop all threads."""
+        self.is_closed = True
+        with self._lock:
+            waiting, threads, pool = self._waiting[:], self._threads, self._pool
+            self._threads, self._pool = [], None
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
+        if pool is not None:
+            pool.close()
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(1.0)
+
+
+class under_deadline:
+    """Inside, waits of this thread give up at `deadline`, on the clock `time.monotonic`."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, deadline: float | None) -> None:
+        self._deadline = deadline
+
+    def __enter__(self) -> None:
+        _deadline.value = self._deadline
+
+    def __exit__(self, *exc: Any) -> None:
+        _deadline.value = None
+
+
+class Call:
+    """A call under way in another thread."""
+
+    __slots__ = ("condition", "error", "is_done", "result")
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.is_done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self, function: Callable[[Any], Any], argument: Any) -> None:
+        try:
+            self.result = function(argument)
+        except BaseException as error:
+            self.error = error
+        with self.condition:
+            self.is_done = True
+            self.condition.notify_all()
+
+    def value(self, context: Context) -> Any:
+        """What the call gave; raises what it raised."""
+        if not self.is_done:
+            with self.condition:
+                context.wait_for(self.condition, lambda: self.is_done)
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Pool:
+    """Threads that make calls; as many as were ever wanted at once."""
+
+    MOST = 64
+
+    def __init__(self) -> None:
+        self.done = threading.Condition()  # notified after each call
+        self._condition = threading.Condition()
+        self._calls: deque[tuple[Call, Callable[[Any], Any], Any]] = deque()
+        self._threads = 0
+        self._idle = 0
+        self._closed = False
+
+    def submit(self, function: Callable[[Any], Any], argument: Any) -> Call:
+        call = Call()
+        with self._condition:
+            self._calls.append((call, function, argument))
+            if len(self._calls) > self._idle and self._threads < self.MOST:
+                self._threads += 1
+                threading.Thread(target=self._work, name="evergraph-call", daemon=True).start()
+            self._condition.notify()
+        return call
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                self._idle += 1
+                while not self._calls and not self._closed:
+                    self._condition.wait()
+                self._idle -= 1
+                if self._closed:
+                    return
+                call, function, argument = self._calls.popleft()
+            call.run(function, argument)
+            with self.done:
+                self.done.notify_all()
+            del call, function, argument
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            self._calls.clear()
+            self._condition.notify_all()

@@ -1,0 +1,373 @@
+"""Datasets that give the elements of others, in their order: take, skip, repeat, concatenate, zip, shard, prefetch."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from evergraph.framework.dtypes import DType
+from evergraph.framework.shapes import Shape
+from evergraph.ops.datasets.context import Context
+from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, Iterator, dataset_op
+from evergraph.ops.opdef import kernel_error
+
+
+class Unary(Dataset):
+    """A dataset over one other, whose elements are of the same kind by default."""
+
+    def __init__(self, source: Dataset, types: Sequence[DType], shapes: Sequence[Shape]) -> None:
+        super().__init__(types, shapes, (source,))
+
+
+class Take(Unary):
+    def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self.count = count
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        return "EmptyTake" if self.count == 0 else "FiniteTake"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        if self.count == 0:
+            return _Empty()
+        return _Taken(self.input.iterate(context, name), self.count)
+
+    def cardinality(self) -> int:
+        n = self.input.cardinality()
+        return n if self.count < 0 or n == UNKNOWN else self.count if n == INFINITE else min(n, self.count)
+
+
+class _Empty(Iterator):
+    def __next__(self) -> Element:
+        raise StopIteration
+
+
+class _Taken(Iterator):
+    def __init__(self, source: Iterator, count: int) -> None:
+        self._source: Iterator | None = source
+        self._left = count
+
+    def __next__(self) -> Element:
+        if self._source is None:
+            raise StopIteration
+        if self._left:
+            self._left -= 1  # goes below zero for a count of -1: everything
+            return next(self._source)
+        self._source = None
+        raise StopIteration
+
+
+class Skip(Unary):
+    def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self.count = count
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        return "EmptySkip" if self.count < 0 else "FiniteSkip"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        if self.count < 0:
+            return _Empty()
+        return _Skipped(self.input.iterate(context, name), self.count)
+
+    def cardinality(self) -> int:
+        n = self.input.cardinality()
+        return n if n in (INFINITE, UNKNOWN) and self.count >= 0 else 0 if self.count < 0 else max(0, n - self.count)
+
+
+class _Skipped(Iterator):
+    def __init__(self, source: Iterator, count: int) -> None:
+        self._source, self._left = source, count
+
+    def __next__(self) -> Element:
+        while self._left:
+            next(self._source)
+            self._left -= 1
+        return next(self._source)
+
+
+class Repeat(Unary):
+    def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self.count = count
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        return "ForeverRepeat" if self.count < 0 else "EmptyRepeat" if self.count == 0 else "FiniteRepeat"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        if self.count == 0:
+            return _Empty()
+        return _Repeated(self.input, context, name, self.count)
+
+    def cardinality(self) -> int:
+        n = self.input.cardinality()
+        if self.count < 0:
+            return 0 if n == 0 else INFINITE
+        return 0 if self.count == 0 else n if n in (INFINITE, UNKNOWN) else n * self.count
+
+
+class _Repeated(Iterator):
+    def __init__(self, source: Dataset, context: Context, name: str, count: int) -> None:
+        self._dataset, self.context, self._name, self._left = source, context, name, count
+        self._source: Iterator | None = source.iterate(context, name)
+        self._fresh = True  # nothing came from the current pass yet
+
+    def __next__(self) -> Element:
+        while self._source is not None:
+            try:
+                element = next(self._source)
+            except StopIteration:
+                self._left -= 1
+                if self._left == 0 or self._left < 0 and self._fresh:
+                    self._source = None
+                    break
+                self._source = self._dataset.iterate(self.context, self._name)
+                self._fresh = True
+            else:
+                self._fresh = False
+                return element
+        raise StopIteration
+
+
+class Concatenate(Dataset):
+    kind = "Concatenate"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Concatenated(self.inputs, context, name)
+
+    def cardinality(self) -> int:
+        counts = [d.cardinality() for d in self.inputs]
+        return INFINITE if INFINITE in counts else UNKNOWN if UNKNOWN in counts else sum(counts)
+
+
+class _Concatenated(Iterator):
+    def __init__(self, sources: Sequence[Dataset], context: Context, name: str) -> None:
+        self._sources, self.context, self._name = sources, context, name
+        self._at = 0
+        self._current = sources[0].iterate(context, f"{name}[0]")
+
+    def __next__(self) -> Element:
+        while self._at < len(self._sources):
+            try:
+                return next(self._current)
+            except StopIteration:
+                self._at += 1
+                if self._at < len(self._sources):
+                    self._current = self._sources[self._at].iterate(self.context, f"{self._name}[{self._at}]")
+        raise StopIteration
+
+
+class Zip(Dataset):
+    kind = "Zip"
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Zipped([d.iterate(context, f"{name}[{i}]") for i, d in enumerate(self.inputs)])
+
+    def cardinality(self) -> int:
+        counts = [d.cardinality() for d in self.inputs]
+        known = [n for n in counts if n != INFINITE]
+        return UNKNOWN if UNKNOWN in counts else min(known, default=INFINITE)
+
+
+class _Zipped(Iterator):
+    def __init__(self, sources: list[Iterator]) -> None:
+        self._sources = sources
+
+    def __next__(self) -> Element:
+        if not self._sources:
+            raise StopIteration
+        element: list[Any] = []
+        try:
+            for source in self._sources:
+                element += next(source)
+        except StopIteration:
+            self._sources = []
+            raise
+        return tuple(element)
+
+
+class Shard(Unary):
+    kind = "Shard"
+
+    def __init__(
+        self, source: Dataset, shards: int, index: int, require_non_empty: bool, types: Any, shapes: Any
+    ) -> None:
+        super().__init__(source, types, shapes)
+        self._shards, self._index, self._require = shards, index, require_non_empty
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Shards(self.input.iterate(context, name), self._shards, self._index, self._require)
+
+    def cardinality(self) -> int:
+        n = self.input.cardinality()
+        return n if n in (INFINITE, UNKNOWN) else n // self._shards + (1 if self._index < n % self._shards else 0)
+
+
+class _Shards(Iterator):
+    def __init__(self, source: Iterator, shards: int, index: int, require_non_empty: bool) -> None:
+        self._source, self._shards, self._index, self._require = source, shards, index, require_non_empty
+        self._skip = index
+
+    def __next__(self) -> Element:
+        got = -1
+        try:
+            while self._skip:
+                next(self._source)
+                self._skip -= 1
+                got += 1
+            element = next(self._source)
+        except StopIteration:
+            if self._require and self._shards:
+                first = self._require
+                self._require = False
+                if first and self._shards - 1 != self._skip and got < self._index:
+                    raise kernel_error(
+                        "There aren't enough elements in this dataset for each shard to have at least one element (# elems "
+                        f"= {got + 1}, # shards = {self._shards}). If you are using datasets with distribution strategy, "
+                        "consider setting the auto sharding policy to either DATA or OFF."
+                    ) from None
+            raise
+        self._require = False
+        self._skip = self._shards - 1
+        return element
+
+
+class Prefetch(Unary):
+    """Elements are made ahead, in a thread. A size of -1 leaves the number to us."""
+
+    kind = "Prefetch"
+    OURS = 4
+
+    def __init__(self, source: Dataset, size: int, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self.size = size
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        source = self.input.iterate(context, name)
+        return source if self.size == 0 else Prefetched(context, source, self.OURS if self.size < 0 else self.size)
+
+    def cardinality(self) -> int:
+        return self.input.cardinality()
+
+
+class _Buffer:
+    """What the thread and the iterator share; the iterator itself must be free to go."""
+
+    def __init__(self, source: Iterator, size: int) -> None:
+        self.source, self.size = source, size
+        self.condition = threading.Condition()
+        self.items: deque[tuple[bool, Any]] = deque()  # (whether it is an element, the element or an error)
+        self.ended = self.left = False
+
+
+class Prefetched(Iterator):
+    def __init__(self, context: Context, source: Iterator, size: int) -> None:
+        self.context = context
+        self._buffer = _Buffer(source, size)
+        self._started = False
+
+    def __next__(self) -> Element:
+        buffer = self._buffer
+        if not self._started:
+            self._started = True
+            context = self.context
+            context.start(lambda: _fill(context, buffer), "prefetch")
+        with buffer.condition:
+            if not buffer.items:
+                self.context.wait_for(buffer.condition, lambda: buffer.items or buffer.ended)
+            if not buffer.items:
+                raise StopIteration
+            is_element, item = buffer.items.popleft()
+            buffer.condition.notify_all()
+        if is_element:
+            return item
+        raise item
+
+    def __del__(self) -> None:
+        buffer = self._buffer
+        buffer.left = True
+        if buffer.condition.acquire(blocking=False):
+            buffer.condition.notify_all()
+            buffer.condition.release()
+
+
+def _fill(context: Context, buffer: _Buffer) -> None:
+    condition, items, source = buffer.condition, buffer.items, buffer.source
+    while True:
+        try:
+            item = True, next(source)
+        except StopIteration:
+            with condition:
+                buffer.ended = True
+                condition.notify_all()
+            return
+        except BaseException as error:
+            item = False, error
+        with condition:
+            items.append(item)
+            condition.notify_all()
+            while len(items) >= buffer.size and not buffer.left and not context.is_closed:
+                # The iterator may be collected while its thread waits: then nobody can be sure to wake it.
+                condition.wait(1.0)
+            if buffer.left or context.is_closed:
+                return
+
+
+# Ops
+
+
+@dataset_op("TakeDataset")
+def take_dataset(xp: Any, source: Any, count: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """The first `count` elements; all of them for -1."""
+    return Take(source, int(count), output_types, output_shapes)
+
+
+@dataset_op("SkipDataset")
+def skip_dataset(xp: Any, source: Any, count: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """All but the first `count` elements; none for -1."""
+    return Skip(source, int(count), output_types, output_shapes)
+
+
+@dataset_op("RepeatDataset")
+def repeat_dataset(xp: Any, source: Any, count: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """The dataset `count` times over; without end for -1."""
+    return Repeat(source, int(count), output_types, output_shapes)
+
+
+@dataset_op("ConcatenateDataset")
+def concatenate_dataset(xp: Any, source: Any, other: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """One dataset after the other."""
+    return Concatenate(output_types, output_shapes, (source, other))
+
+
+@dataset_op("ZipDataset")
+def zip_dataset(xp: Any, sources: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """Elements of several datasets side by side, until the first of them ends."""
+    return Zip(output_types, output_shapes, sources)
+
+
+@dataset_op("ShardDataset")
+def shard_dataset(
+    xp: Any, source: Any, num_shards: Any, index: Any, *, require_non_empty: Any, output_types: Any, output_shapes: Any
+) -> Dataset:
+    """Every `num_shards`-th element, from element `index` on."""
+    shards, at = int(num_shards), int(index)
+    if shards <= 0:
+        raise kernel_error(f"Number of shards must be greater than zero (currently num_shards = {shards}).")
+    if not 0 <= at < shards:
+        raise kernel_error(f"Index must be between 0 and {shards - 1} (currently index = {at}).")
+    return Shard(source, shards, at, require_non_empty, output_types, output_shapes)
+
+
+@dataset_op("PrefetchDataset")
+def prefetch_dataset(xp: Any, source: Any, buffer_size: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """Elements made ahead."""
+    size = int(buffer_size)
+    if size < -1:
+        raise kernel_error("buffer_size must be >= 0 or set buffer_size to be -1 for auto-tuning")
+    return Prefetch(source, size, output_types, output_shapes)

@@ -1,0 +1,311 @@
+"""Brightness, contrast, hue, saturation and the like: made so, or changed at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evergraph.framework.api import public
+from evergraph.framework.convert import convert_to_tensor
+from evergraph.framework.scopes import name_scope
+from evergraph.framework.shapes import with_rank, with_rank_at_least
+from evergraph.framework.tensor import Tensor
+from evergraph.ops import array, math
+from evergraph.ops.grouping import with_dependencies
+from evergraph.ops.image.conversion import as_floats, convert_image_dtype
+from evergraph.ops.image.image_shapes import asserted, checked_image
+from evergraph.ops.opdef import kernel_error, op
+from evergraph.ops.random import random_uniform
+
+# Ops
+
+
+def _same_at_least_3d(images: Any, factor: Any, *_: Any) -> Any:
+    return with_rank_at_least(images, 3)
+
+
+def _scalar_factor_shape(images: Any, *factors: Any) -> Any:
+    for factor in factors:
+        with_rank(factor, 0)
+    return with_rank_at_least(images, 3)
+
+
+def _check(images: Any, factor: Any, name: str, coloured: bool) -> None:
+    if images.ndim < 3:
+        raise kernel_error(f"input must be at least 3-D, got shape {list(images.shape)}")
+    if factor.ndim:
+        raise kernel_error(f"{name} must be scalar: {list(factor.shape)}")
+    if coloured and images.shape[-1] != 3:
+        raise kernel_error(f"input must have 3 channels but instead has {images.shape[-1]} channels.")
+
+
+def _channel_means(xp: Any, images: Any) -> Any:
+    """The mean over height and width, in TF 1's order: the plane is folded in halves, and these are added."""
+    *batch, height, width, depth = images.shape
+    total = images.reshape(*batch, height * width, depth)
+    if xp is not np:
+        total = total.sum(axis=-2, keepdims=True)
+    while (size := total.shape[-2]) > 1:
+        right = size // 2
+        left = size - right
+        folded = total[..., :right, :] + total[..., left:, :]
+        total = np.concatenate([folded, total[..., right:left, :]], axis=-2) if left > right else folded
+    mean = total * np.float32(np.float32(1) / np.float32(height * width))
+    return mean.reshape(*batch, 1, 1, depth)
+
+
+@op("AdjustContrastv2", shape=_scalar_factor_shape)
+def adjust_contrast_op(xp: Any, images: Any, contrast_factor: Any) -> Any:
+    """`(x - mean) * contrast_factor + mean`, channel by channel."""
+    _check(images, contrast_factor, "contrast_factor", False)
+    if not images.size:
+        return images
+    x = images.astype(np.float32)
+    mean = _channel_means(xp, x)
+    return (mean + contrast_factor * (x - mean)).astype(images.dtype)
+
+
+@op("AdjustContrast", shape=_scalar_factor_shape)
+def adjust_contrast_v1_op(xp: Any, images: Any, contrast_factor: Any, min_value: Any, max_value: Any) -> Any:
+    """`(x - mean) * contrast_factor + mean`, channel by channel, not below `min_value` nor above `max_value`."""
+    _check(images, contrast_factor, "contrast_factor", False)
+    x = images.astype(np.float32)
+    if not images.size:
+        return x
+    mean = _channel_means(xp, x)
+    return xp.minimum(xp.maximum((x - mean) * contrast_factor + mean, min_value), max_value)
+
+
+@op("AdjustHue", shape=_same_at_least_3d)
+def adjust_hue_op(xp: Any, images: Any, delta: Any) -> Any:
+    """The colours of RGB images turned around the colour circle: by `delta`, where 1 is all of it."""
+    _check(images, delta, "delta", True)
+    f = np.float32
+    x = images.astype(np.float32)
+    r, g, b = x[..., 0], x[..., 1], x[..., 2]
+    top = xp.maximum(xp.maximum(r, g), b)
+    bottom = xp.minimum(xp.minimum(r, g), b)
+    spread = top - bottom
+    # A sixth of the circle has one order of the channels; which one counts where two are equal is TF 1's choice.
+    sixth = xp.where(
+        r < g,
+        xp.where(b < r, f(1), xp.where(b > g, f(3), f(2))),
+        xp.where(b < g, f(0), xp.where(b > r, f(4), f(5))),
+    )
+    middle = xp.where(
+        r < g,
+        xp.where(b < r, r, xp.where(b > g, g, b)),
+        xp.where(b < g, g, xp.where(b > r, r, b)),
+    )
+    is_gray = spread == 0
+    ratio = (middle - bottom) / xp.where(is_gray, f(1), spread)
+    rises = sixth % f(2) == 0
+    hue = xp.where(is_gray, f(0), sixth + xp.where(rises, ratio, f(1) - ratio))
+    hue = hue + delta * f(6)
+    hue = hue - xp.floor(hue / f(6)) * f(6)
+    hue = xp.where(hue >= f(6), f(0), hue)
+    sixth = xp.floor(hue)
+    ratio = hue - sixth
+    ratio = xp.where(sixth % f(2) == 0, ratio, f(1) - ratio)
+    middle = bottom + ratio * spread
+    i = sixth.astype(np.int32)
+    red = xp.where((i == 0) | (i == 5), top, xp.where((i == 1) | (i == 4), middle, bottom))
+    green = xp.where((i == 1) | (i == 2), top, xp.where((i == 0) | (i == 3), middle, bottom))
+    blue = xp.where((i == 3) | (i == 4), top, xp.where((i == 2) | (i == 5), middle, bottom))
+    return xp.stack([red, green, blue], axis=-1).astype(images.dtype)
+
+
+@op("AdjustSaturation", shape=_same_at_least_3d)
+def adjust_saturation_op(xp: Any, images: Any, scale: Any) -> Any:
+    """RGB images whose saturation is multiplied by `scale`."""
+    _check(images, scale, "scale", True)
+    f = np.float32
+    x = images.astype(np.float32)
+    r, g, b = x[..., 0], x[..., 1], x[..., 2]
+    value = xp.maximum(xp.maximum(r, g), b)
+    spread = value - xp.minimum(xp.minimum(r, g), b)
+    saturation = xp.where(value > 0, spread / xp.where(value > 0, value, f(1)), f(0))
+    is_gray = spread <= 0
+    norm = f(1) / (f(6) * xp.where(is_gray, f(1), spread))
+    third = np.float32(1 / 3), np.float32(2 / 3)
+    hue = xp.where(
+        r == value, norm * (g - b), xp.where(g == value, norm * (b - r) + third[0], norm * (r - g) + third[1])
+    )
+    hue = xp.where(is_gray, f(0), hue)
+    hue = xp.where(hue < 0, hue + f(1), hue)
+    saturation = xp.minimum(f(1), xp.maximum(f(0), saturation * scale))
+    chroma = saturation * value
+    least = value - chroma
+    sixths = hue * f(6)
+    within = sixths - f(2) * xp.floor(sixths / f(2))
+    second = chroma * (f(1) - xp.abs(within - f(1)))
+    i = sixths.astype(np.int32)
+    zero = f(0)
+    known = i < 6
+    red = xp.where((i == 0) | (i == 5), chroma, xp.where((i == 1) | (i == 4), second, zero))
+    green = xp.where((i == 1) | (i == 2), chroma, xp.where((i == 0) | (i == 3), second, zero))
+    blue = xp.where((i == 3) | (i == 4), chroma, xp.where((i == 2) | ((i == 5) & known), second, zero))
+    return (xp.stack([red, green, blue], axis=-1) + least[..., None]).astype(images.dtype)
+
+
+# What programs call
+
+
+@public("image.adjust_brightness")
+def adjust_brightness(image: Any, delta: Any) -> Tensor:
+    """Add `delta` to all pixels.
+
+    Args:
+        image: any real type, any shape; integers count as fractions of their largest value.
+        delta: a float scalar.
+
+    Returns:
+        The type of `image`; integers are clipped.
+    """
+    with name_scope(None, "adjust_brightness", [image, delta]) as scope:
+        image = convert_to_tensor(image, name="image")
+        floats = as_floats(image)
+        adjusted = math.add(floats, math.cast(delta, floats.dtype), name=scope)
+        return convert_image_dtype(adjusted, image.dtype, saturate=True)
+
+
+@public("image.adjust_contrast")
+def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
+    """Move all pixels away from, or to, the mean of their channel: `(x - mean) * contrast_factor + mean`.
+
+    Args:
+        images: any real type, shape `[..., height, width, channels]`.
+        contrast_factor: a float scalar.
+
+    Returns:
+        The type of `images`; integers are clipped.
+    """
+    with name_scope(None, "adjust_contrast", [images, contrast_factor]) as scope:
+        images = convert_to_tensor(images, name="images")
+        adjusted = adjust_contrast_op(as_floats(images), contrast_factor, name=scope)
+        return convert_image_dtype(adjusted, images.dtype, saturate=True)
+
+
+@public("image.adjust_hue")
+def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
+    """Turn the colours of RGB images around the colour circle.
+
+    Args:
+        image: any real type, three channels on the last axis.
+        delta: how far, as a part of the circle: a float scalar in [-1, 1].
+        name: the name scope.
+    """
+    with name_scope(name, "adjust_hue", [image]):
+        image = convert_to_tensor(image, name="image")
+        return convert_image_dtype(adjust_hue_op(as_floats(image), delta), image.dtype)
+
+
+@public("image.adjust_saturation")
+def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = None) -> Tensor:
+    """Multiply the saturation of RGB images.
+
+    Args:
+        image: any real type, three channels on the last axis.
+        saturation_factor: a float scalar; 0 makes the image gray.
+        name: the name scope.
+    """
+    with name_scope(name, "adjust_saturation", [image]):
+        image = convert_to_tensor(image, name="image")
+        return convert_image_dtype(adjust_saturation_op(as_floats(image), saturation_factor), image.dtype)
+
+
+@public("image.adjust_gamma")
+def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
+    """Raise all pixels, as fractions of the largest value, to a power: `gain * x ** gamma`.
+
+    Raises:
+        ValueError: if `gamma` is negative; InvalidArgumentError at run time, if it is a tensor.
+    """
+    with name_scope(None, "adjust_gamma", [image, gamma, gain]):
+        image = convert_to_tensor(image, name="image")
+        floats = as_floats(image)
+        checks = asserted(gamma >= 0, "Gamma should be a non-negative real number.")
+        if checks:
+            gamma = with_dependencies(checks, gamma)
+        return convert_image_dtype(gain * floats**gamma, image.dtype, saturate=True)
+
+
+@public("image.per_image_standardization")
+def per_image_standardization(image: Any) -> Tensor:
+    """Scale images to mean 0 and deviation 1, each by itself: `(x - mean) / max(deviation, 1 / sqrt(pixels))`.
+
+    Args:
+        image: any real type, shape `[..., height, width, channels]`.
+
+    Returns:
+        The type of `image`.
+    """
+    with name_scope(None, "per_image_standardization", [image]) as scope:
+        image = checked_image(convert_to_tensor(image, name="image"))
+        kind = image.dtype
+        image = as_floats(image)
+        pixels = math.reduce_prod(array.shape(image)[-3:])
+        mean = math.reduce_mean(image, axis=[-1, -2, -3], keepdims=True)
+        deviation = math.reduce_std(image, axis=[-1, -2, -3], keepdims=True)
+        least = math.rsqrt(math.cast(pixels, image.dtype))
+        divisor = math.maximum(deviation, least)
+        image = math.div(image - mean, divisor, name=scope)
+        return convert_image_dtype(image, kind, saturate=True)
+
+
+# At random
+
+
+@public("image.random_brightness")
+def random_brightness(image: Any, max_delta: float, seed: int | None = None) -> Tensor:
+    """Add a random number from `[-max_delta, max_delta)` to all pixels, as `adjust_brightness` does.
+
+    Raises:
+        ValueError: if `max_delta` is negative.
+    """
+    if max_delta < 0:
+        raise ValueError("max_delta must be non-negative.")
+    return adjust_brightness(image, random_uniform([], -max_delta, max_delta, seed=seed))
+
+
+@public("image.random_contrast")
+def random_contrast(image: Any, lower: float, upper: float, seed: int | None = None) -> Tensor:
+    """Change the contrast by a random factor from `[lower, upper)`, as `adjust_contrast` does.
+
+    Raises:
+        ValueError: unless `0 <= lower < upper`.
+    """
+    return adjust_contrast(image, _random_factor(lower, upper, seed))
+
+
+@public("image.random_hue")
+def random_hue(image: Any, max_delta: float, seed: int | None = None) -> Tensor:
+    """Turn the colours by a random part of the circle from `[-max_delta, max_delta)`, as `adjust_hue` does.
+
+    Raises:
+        ValueError: unless `max_delta` is in [0, 0.5].
+    """
+    if max_delta > 0.5:
+        raise ValueError("max_delta must be <= 0.5.")
+    if max_delta < 0:
+        raise ValueError("max_delta must be non-negative.")
+    return adjust_hue(image, random_uniform([], -max_delta, max_delta, seed=seed))
+
+
+@public("image.random_saturation")
+def random_saturation(image: Any, lower: float, upper: float, seed: int | None = None) -> Tensor:
+    """Multiply the saturation by a random factor from `[lower, upper)`, as `adjust_saturation` does.
+
+    Raises:
+        ValueError: unless `0 <= lower < upper`.
+    """
+    return adjust_saturation(image, _random_factor(lower, upper, seed))
+
+
+def _random_factor(lower: float, upper: float, seed: int | None) -> Tensor:
+    if upper <= lower:
+        raise ValueError("upper must be > lower.")
+    if lower < 0:
+        raise ValueError("lower must be non-negative.")
+    return random_uniform([], lower, upper, seed=seed)

@@ -1,0 +1,1 @@
+"""Orders of the axes of images: NHWC, NCHW and the like."""

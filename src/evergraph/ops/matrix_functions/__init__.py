@@ -1,0 +1,1 @@
+"""Functions of matrices: exponentials, roots, pseudo-inverses, least squares, tridiagonal systems."""

@@ -1,0 +1,1 @@
+"""From serialized records (`Example`, `SequenceExample`, CSV, raw bytes) to tensors."""

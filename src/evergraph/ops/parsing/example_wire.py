@@ -1,0 +1,203 @@
+"""Reading one serialized `Example`, byte by byte.
+
+An `Example` is a map from feature names to lists of bytes, floats or int64s:
+
+    0a <length> Features                      Example.features
+      0a <length> entry                       one entry of the map, any number of them
+        0a <length> key    12 <length> Feature
+          0a|12|1a <length> list              bytes_list, float_list or int64_list
+            bytes:  0a <length> bytes, repeated
+            floats: 0a <length> 4 bytes each  or  0d 4 bytes, repeated
+            ints:   0a <length> varints       or  08 varint, repeated
+
+As in TF, the last of several features of one name counts, and of a feature the first list.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+BYTES, FLOATS, INTS = 0x0A, 0x12, 0x1A
+"""The first byte of a feature says what it lists."""
+
+
+class Malformed(ValueError):
+    """The bytes are no `Example`."""
+
+
+class UnknownKind(Malformed):
+    """A feature lists something else than bytes, floats or int64s."""
+
+
+def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """The unsigned number that starts at `at`, and where it ends."""
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = data[at]
+        at += 1
+        if byte < 0x80:
+            return value | byte << shift, at
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    raise Malformed("a number is cut off or too long")
+
+
+def _span(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Where the contents of a length-delimited field start and end."""
+    if at < end and data[at] < 0x80:
+        start, stop = at + 1, at + 1 + data[at]
+    else:
+        length, start = varint(data, at, end)
+        stop = start + length
+    if stop > end:
+        raise Malformed("a field is longer than what holds it")
+    return start, stop
+
+
+def features(data: bytes) -> dict[bytes, tuple[int, int]]:
+    """Where the `Feature` of each name is in a serialized `Example`.
+
+    Raises:
+        Malformed: if the bytes are no `Example`.
+    """
+    found: dict[bytes, tuple[int, int]] = {}
+    at, end = 0, len(data)
+    while at < end:
+        if data[at] != 0x0A:
+            at = _skipped(data, at, end)
+            continue
+        at, stop = _span(data, at + 1, end)
+        while at < stop:
+            if data[at] != 0x0A:
+                raise Malformed("expected an entry of the features")
+            at, entry_end = _span(data, at + 1, stop)
+            if at >= entry_end or data[at] != 0x0A:
+                raise Malformed("expected the name of a feature")
+            at, key_end = _span(data, at + 1, entry_end)
+            if key_end >= entry_end or data[key_end] != 0x12:
+                raise Malformed("expected the value of a feature")
+            start, value_end = _span(data, key_end + 1, entry_end)
+            if value_end != entry_end:
+                raise Malformed("more than a name and a value in an entry of the features")
+            found[data[at:key_end]] = start, value_end
+            at = value_end
+    return found
+
+
+def _skipped(data: bytes, at: int, end: int) -> int:
+    """The position after a field that an `Example` does not have."""
+    tag, at = varint(data, at, end)
+    match tag & 7:
+        case 0:
+            _, at = varint(data, at, end)
+        case 1:
+            at += 8
+        case 2:
+            _, at = _span(data, at, end)
+        case 5:
+            at += 4
+        case _:
+            raise Malformed("a field of an unknown kind")
+    if not tag >> 3 or at > end:
+        raise Malformed("a field is cut off")
+    return at
+
+
+def kind(data: bytes, at: int, end: int) -> int | None:
+    """What a `Feature` lists: `BYTES`, `FLOATS`, `INTS`, or None if it is empty."""
+    if at == end:
+        return None
+    if data[at] not in (BYTES, FLOATS, INTS):
+        raise UnknownKind("Unsupported datatype.")
+    return data[at]
+
+
+def values(data: bytes, at: int, end: int) -> list[bytes] | np.ndarray:
+    """The elements of a `Feature` that is not empty: a list of bytes, an array of float32 or of int64."""
+    what = data[at]
+    at, end = _span(data, at + 1, end)
+    if what == BYTES:
+        return byte_list(data, at, end)
+    if what == FLOATS:
+        return _floats(data, at, end)
+    return _ints(data, at, end)
+
+
+def byte_list(data: bytes, at: int, end: int) -> list[bytes]:
+    found = []
+    while at < end:
+        if data[at] != 0x0A:
+            raise Malformed("expected an element of a list of bytes")
+        at, stop = _span(data, at + 1, end)
+        found.append(data[at:stop])
+        at = stop
+    return found
+
+
+def _floats(data: bytes, at: int, end: int) -> np.ndarray:
+    if at == end:
+        return np.zeros(0, np.float32)
+    if data[at] == 0x0A:
+        at, stop = _span(data, at + 1, end)
+        if (stop - at) % 4:
+            raise Malformed("a list of floats has a part of one")
+        return np.frombuffer(data, "<f4", (stop - at) // 4, at)
+    n, rest = divmod(end - at, 5)
+    single = np.frombuffer(data, np.dtype([("tag", "u1"), ("value", "<f4")]), n, at)
+    if rest or np.any(single["tag"] != 0x0D):
+        raise Malformed("expected an element of a list of floats")
+    return single["value"].copy()
+
+
+def _ints(data: bytes, at: int, end: int) -> np.ndarray:
+    found: list[int] = []
+    if at == end:
+        return np.zeros(0, np.int64)
+    if data[at] == 0x0A:
+        at, end = _span(data, at + 1, end)
+        if end - at > 64:
+            return packed_ints(np.frombuffer(data, np.uint8, end - at, at))
+        while at < end:
+            value, at = varint(data, at, end)
+            found.append(value)
+    else:
+        while at < end:
+            if data[at] != 0x08:
+                raise Malformed("expected an element of a list of ints")
+            value, at = varint(data, at + 1, end)
+            found.append(value)
+    return np.array([v & 0xFFFFFFFFFFFFFFFF for v in found], np.uint64).view(np.int64)
+
+
+def packed_ints(encoded: np.ndarray) -> np.ndarray:
+    """Decode varints that follow each other: uint8 in, int64 out."""
+    last = np.flatnonzero(encoded < 0x80)
+    if not encoded.size:
+        return np.zeros(0, np.int64)
+    if not last.size or last[-1] != encoded.size - 1:
+        raise Malformed("a number is cut off")
+    first = np.concatenate([[0], last[:-1] + 1])
+    lengths = last - first + 1
+    longest = int(lengths.max())
+    if longest > 10:
+        raise Malformed("a number is too long")
+    low = (encoded & 0x7F).astype(np.uint64)
+    if longest == 1:
+        return low.view(np.int64)
+    place = np.arange(encoded.size) - np.repeat(first, lengths)
+    result = np.bitwise_or.reduceat(low << (7 * place).astype(np.uint64), first)
+    return result.view(np.int64)
+
+
+__all__ = [
+    "BYTES",
+    "FLOATS",
+    "INTS",
+    "Malformed",
+    "UnknownKind",
+    "byte_list",
+    "features",
+    "kind",
+    "packed_ints",
+    "values",
+]

@@ -1,0 +1,1 @@
+"""Numbers stored as integers of few bits, and what they stand for."""

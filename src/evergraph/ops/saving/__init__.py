@@ -1,0 +1,1 @@
+"""Ops that write tensors to checkpoints and read them back."""

@@ -1,0 +1,1 @@
+"""Ops on strings: joining, splitting, matching, hashing, converting."""

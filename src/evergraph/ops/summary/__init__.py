@@ -1,0 +1,1 @@
+"""Summaries: ops that give what TensorBoard shows, as serialized `Summary` messages."""

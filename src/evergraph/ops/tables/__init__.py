@@ -1,0 +1,1 @@
+"""Lookup tables: maps from keys to values that live in a session."""

@@ -1,0 +1,93 @@
+"""TFRecord and event files: TensorFlow's, our own, and damaged ones."""
+
+from pathlib import Path
+
+import pytest
+from formats import checkpoint_values as known
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evergraph.formats import messages
+from evergraph.formats.events import EventsWriter, read_events
+from evergraph.formats.tfrecord import RecordWriter, read_record_at, read_records, records_of
+from evergraph.framework import errors
+
+DATA = Path(__file__).parent / "data" / "checkpoints"
+FILES = {"records": "", "records.gz": "GZIP", "records.zlib": "ZLIB"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_recorded_records_are_read(name):
+    assert list(read_records(str(DATA / name), FILES[name])) == known.records()
+
+
+@pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
+def test_records_round_trip(tmp_path, compression):
+    path = str(tmp_path / "r")
+    with RecordWriter(path, compression) as writer:
+        for record in known.records():
+            writer.write(record)
+            writer.flush()
+            if len(record) > 300:
+                assert list(read_records(path, compression)) == known.records()[:3]
+    assert list(read_records(path, compression)) == known.records()
+    if not compression:
+        assert Path(path).read_bytes() == (DATA / "records").read_bytes()
+
+
+@given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 40))
+def test_records_come_whole_from_chunks_of_any_size(records, size):
+    from evergraph.formats.tfrecord import framed
+
+    data = b"".join(map(framed, records))
+    chunks = iter([data[i : i + size] for i in range(0, len(data), size)])
+    assert list(records_of(chunks, "f")) == records
+
+
+def test_cut_and_damaged_records_are_data_loss(tmp_path):
+    good = (DATA / "records").read_bytes()
+    path = tmp_path / "r"
+    for cut in 3, 16, 17, 40, len(good) - 1:
+        path.write_bytes(good[:cut])
+        if cut == 16:  # a complete record
+            assert list(read_records(str(path))) == [b""]
+        else:
+            with pytest.raises(errors.DataLossError, match="truncated record at"):
+                list(read_records(str(path)))
+    for at in 0, 8, 30, len(good) - 1:
+        path.write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1 :])
+        with pytest.raises(errors.DataLossError, match=r"/r: corrupted record at"):
+            list(read_records(str(path)))
+    path.write_bytes((DATA / "records.gz").read_bytes()[:100] + b"\0" * 50)
+    with pytest.raises(errors.DataLossError):
+        list(read_records(str(path), "GZIP"))
+    with pytest.raises(errors.UnimplementedError, match="BZ2"):
+        list(read_records(str(path), "BZ2"))
+    with pytest.raises(errors.NotFoundError, match="/no/such"):
+        list(read_records("/no/such"))
+
+
+def test_record_that_is_being_written_is_read_once_it_is_complete(tmp_path):
+    data = (DATA / "records").read_bytes()
+    path = tmp_path / "r"
+    path.write_bytes(data[:30])
+    with open(path, "rb") as file, open(path, "ab") as more:
+        assert read_record_at(file, "r") == b""
+        assert read_record_at(file, "r") is None
+        more.write(data[30:])
+        more.flush()
+        assert [read_record_at(file, "r") for _ in range(4)] == [*known.records()[1:], None]
+
+
+def test_event_files_start_with_their_version(tmp_path):
+    writer = EventsWriter(str(tmp_path / "events"), ".x")
+    assert not list(tmp_path.iterdir())
+    event = messages.Event(step=3)
+    event.summary.value.add(tag="loss", simple_value=0.5)
+    writer.write(event)
+    writer.close()
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("events.out.tfevents.") and path.name.endswith(".x")
+    first, second = read_events(str(path))
+    assert first.file_version == "brain.Event:2" and first.wall_time > 1e9
+    assert second == event

@@ -1,0 +1,107 @@
+"""Batches read in lockstep give what their records give one by one, and damaged records an error."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import evergraph as tf
+from evergraph.formats import messages
+from evergraph.ops.parsing import example_columns, example_wire
+from evergraph.ops.parsing.example_columns import BYTES, FLOATS, INTS, columns
+
+WANTED = [(b"s", BYTES), (b"f", FLOATS), (b"n", INTS), (b"none", INTS)]
+
+
+def record(**features):
+    example = messages.Example()
+    for key, values in features.items():
+        feature = example.features.feature[key]
+        if values is None:
+            continue
+        kind = {"s": "bytes_list", "f": "float_list", "n": "int64_list", "x": "bytes_list"}[key]
+        getattr(feature, kind).value.extend(values)
+        getattr(feature, kind).SetInParent()
+    return example.SerializeToString(deterministic=True)
+
+
+VALUES = {
+    "s": st.lists(st.binary(max_size=200), max_size=3) | st.none(),
+    "f": st.lists(st.floats(width=32, allow_nan=False), max_size=40) | st.none(),
+    "n": st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5) | st.none(),
+    "x": st.lists(st.binary(max_size=3), max_size=2),
+}
+LAYOUTS = st.lists(st.sampled_from(sorted(VALUES)), unique=True)
+
+
+@st.composite
+def batches(draw):
+    """Records most of which have the same features."""
+    usual = draw(LAYOUTS)
+    records = []
+    for _ in range(draw(st.integers(8, 14))):
+        layout = usual if draw(st.integers(0, 3)) else draw(LAYOUTS)
+        records.append(record(**{key: draw(VALUES[key]) for key in layout}))
+    return records
+
+
+def assert_equal(found, expected):
+    for one, other in zip(found, expected):
+        np.testing.assert_array_equal(one.counts, other.counts)
+        np.testing.assert_array_equal(one.values, other.values)
+        assert one.values.dtype == other.values.dtype
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches())
+def test_lockstep_gives_what_the_records_give_one_by_one(records):
+    assert_equal(columns(records, WANTED), example_columns._one_by_one(records, range(len(records)), WANTED))
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches(), st.data())
+def test_damaged_records_give_an_error_or_values(records, data):
+    for _ in range(data.draw(st.integers(1, 3))):
+        which = data.draw(st.integers(0, len(records) - 1))
+        damaged = bytearray(records[which] or b"\0")
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+        records[which] = bytes(damaged)[: data.draw(st.integers(0, len(damaged)))]
+    outcomes = []
+    for read in (columns, lambda r, w: example_columns._one_by_one(r, range(len(r)), w)):
+        try:
+            outcomes.append(read(records, WANTED))
+        except (
+            example_columns.MalformedRecord,
+            example_columns.MalformedFeature,
+            example_columns.WrongKind,
+            example_wire.UnknownKind,
+        ) as error:
+            outcomes.append((type(error), str(error)))
+    if isinstance(outcomes[1], tuple):
+        assert outcomes[0] == outcomes[1]
+    else:
+        assert_equal(*outcomes)
+
+
+def test_records_of_one_layout_are_read_in_lockstep(monkeypatch):
+    records = [record(n=[i], s=[b"%d" % i * i]) for i in range(200)]
+    monkeypatch.setattr(example_columns, "_one_by_one", None)
+    found = columns(records, WANTED)
+    np.testing.assert_array_equal(found[2].values, np.arange(200))
+    assert found[0].values.tolist() == [b"%d" % i * i for i in range(200)]
+    assert found[3].counts.tolist() == [example_columns.MISSING] * 200
+
+
+def test_messages_name_the_record_and_the_feature():
+    records = [record(n=[1], f=[0.5])] * 9 + [record(n=[1, 2], f=[0.5])]
+    serialized = tf.placeholder(tf.string, [None])
+    parsed = tf.parse_example(
+        serialized, {"n": tf.FixedLenFeature([], tf.int64)}, example_names=[f"r{i}" for i in range(10)]
+    )
+    with tf.Session() as session:
+        with pytest.raises(tf.errors.InvalidArgumentError) as error:
+            session.run(parsed, {serialized: records})
+    assert (
+        "Name: r9, Key: n, Index: 9.  Number of int64 values != expected.  Values size: 2 but output shape: []"
+        in str(error.value)
+    )
