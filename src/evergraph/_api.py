@@ -104,7 +104,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "lookup": ("ops.tables.initializers", "ops.tables.static_tables", "ops.tables.vocabulary_tables"),
     "lookup.experimental": ("training.mutable_tables",),
     "contrib.staging": ("ops.queues.staging_classes",),
-    "contrib.training": ("training.bucketing",),
+    "contrib.training": ("training.bucketing", "contrib.hyperparameters", "training.checkpoint_utils"),
     "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
     "train.coordinator": ("training.coordinator",),
     "train.queue_runner": ("training.queue_runner",),
@@ -136,6 +136,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         )
     ),
     "contrib.slim": (*CONTRIB_LAYERS, *CONTRIB_SLIM),
+    "contrib.legacy_seq2seq": tuple(f"contrib.sequence_models.{n}" for n in ("legacy_losses", "legacy_models")),
+    "contrib.seq2seq": tuple(
+        f"contrib.sequence_models.{name}"
+        for name in ("sampling", "decoding", "attention", "attention_cell", "gather_tree", "beam_search")
+    ),
     "app": ("compat.app",),
     "data": ("data.dataset", "data.readers"),
     "data.experimental": (

@@ -115,7 +115,15 @@ def likeness(tf, x, y, most):
     ]
 
 
-case("likeness", lambda tf, x, y: likeness(tf, x, y, 1.0), PICTURES, LIKE, rtol=1e-4, atol=1e-5)
+case("likeness", lambda tf, x, y: likeness(tf, x, y, 1.0), PICTURES, LIKE, rtol=1e-4, atol=1e-5, gradient=False)
+case(
+    "likeness_gradients",
+    lambda tf, x, y: [tf.image.psnr(x, y, 1.0), tf.image.ssim(x, y, 1.0, filter_size=4)],
+    PICTURES[:, :6, :7].copy(),
+    LIKE[:, :6, :7].copy(),
+    rtol=1e-4,
+    atol=1e-5,
+)
 case(
     "likeness_of_bytes",
     lambda tf, x, y: likeness(tf, x, y, 255),

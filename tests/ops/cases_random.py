@@ -8,6 +8,10 @@ def crop(tf):
     return tf.random_crop(tf.reshape(tf.range(36), [6, 6]), [2, 3], seed=3)
 
 
+def image(tf):
+    return tf.reshape(tf.range(60.0) / 60 * tf.constant([1.0, 0.3, 0.7] * 20), [4, 5, 3])
+
+
 CALLS = {
     "uniform": lambda tf: tf.random_uniform([2, 3], -1.0, 3.0),
     "uniform_of_graph_seed": lambda tf: tf.random.uniform([3], dtype=tf.float64),
@@ -31,6 +35,19 @@ CALLS = {
     "poisson": lambda tf: tf.random_poisson([0.5, 3.0, 20.0], [3]),
     "poisson_int": lambda tf: tf.random.poisson([30.0, 0.1], [3], dtype=tf.int32, seed=2),
     "crop": crop,
+    "image_brightness": lambda tf: tf.image.random_brightness(image(tf), 0.3),
+    "image_contrast": lambda tf: tf.image.random_contrast(image(tf), 0.2, 1.8, seed=2),
+    "image_hue": lambda tf: tf.image.random_hue(image(tf), 0.4),
+    "image_saturation": lambda tf: tf.image.random_saturation(image(tf), 0.5, 2.0, seed=3),
+    "image_flips": lambda tf: [tf.image.random_flip_left_right(image(tf)), tf.image.random_flip_up_down(image(tf), 4)],
+    "image_flips_of_a_batch": lambda tf: tf.image.random_flip_left_right(tf.stack([image(tf)] * 5), seed=5),
+    "image_jpeg_quality": lambda tf: tf.image.random_jpeg_quality(tf.cast(image(tf) * 255, tf.uint8), 5, 95),
+    "image_distorted_box": lambda tf: tf.image.sample_distorted_bounding_box(
+        [37, 50, 3], [[[0.1, 0.2, 0.8, 0.9], [0.3, 0.3, 0.4, 0.4]]], seed=3, seed2=4
+    ),
+    "image_distorted_box_of_ranges": lambda tf: tf.image.sample_distorted_bounding_box(
+        tf.constant([300, 20, 3], tf.int64), tf.zeros([1, 0, 4]), 9, 0, tf.constant(0.7), [0.5, 3.0], [0.1, 0.6], 7, True
+    ),
     "stateless_uniform": lambda tf: tf.random.stateless_uniform([3], seed=[1, 2]),
     "stateless_uniform_int": lambda tf: tf.random.stateless_uniform([3], [5, 2], maxval=100, dtype=tf.int64),
     "stateless_normal": lambda tf: tf.random.stateless_normal([3], seed=[1, -2], stddev=2.0),

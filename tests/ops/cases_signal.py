@@ -156,7 +156,7 @@ case("encode_wav", lambda tf, x: tf.audio.encode_wav(x, 8000), floats(5, 2, low=
 case("encode_wav_refused_rate", lambda tf, x: tf.audio.encode_wav(x, 0), floats(5, 2))
 case("encode_wav_refused_rank", lambda tf, x: tf.audio.encode_wav(x[0], 8000), floats(5, 2))
 case("encode_wav_refused_empty", lambda tf, x: tf.audio.encode_wav(x[:0], 8000), floats(5, 2))
-TONES = np.sin(np.arange(60)[:, None] * np.array([0.3, 0.9])).astype(np.float32)
+TONES = np.sin(0.3 * np.arange(60)[:, None] ** 1.2).astype(np.float32)  # TensorFlow fails on a second channel
 case(
     "spectrogram",
     lambda tf, x: [

@@ -79,7 +79,6 @@ def dense_cases():
     indicator = on_sparse(lambda tf, sp: tf.sparse_to_indicator(sp, 8))
     yield Case("to_indicator_int32", indicator, CUBE, np.array([3, 1, 0, 7, 7, 2, 2], np.int32), CUBE_SIZES)
     yield Case("to_indicator_out_of_range", indicator, ROWS, np.array([3, 1, 0, 8, 7, 2]), SIZES)
-    lambda tf, i, ids, v, s: parts(tf.sparse_merge(tf.SparseTensor(i, ids, s), tf.SparseTensor(i, v, s), 8))
     ids = np.array([3, 1, 0, 7, 5, 2])
     sorted_merge = lambda tf, i, ids, v, s: parts(  # noqa: E731
         tf.sparse_merge(tf.SparseTensor(i, ids, s), tf.SparseTensor(i, v, s), 8, already_sorted=True)

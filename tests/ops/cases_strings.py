@@ -91,6 +91,28 @@ case(
 )
 case("segment_join_outside", lambda tf, x, i: tf.strings.unsorted_segment_join(x, i, 1), ["a", "b", "c"], IDS)
 
+for _i, (_widths, _left, _right, _pad, _preserve) in enumerate(
+    [([2], "", "", 0, False), ([1, 3], "<", ">", -1, False), ([3], "*", "*", 1, False), ([7, 9], "*", "-", 1, True),
+     ([5], "", "", 0, True), ([3, 2], "<", ">", 5, True)]
+):  # fmt: skip
+    case(
+        f"ngrams_{_i}",
+        lambda tf, x, i, _w=_widths, _l=_left, _r=_right, _p=_pad, _k=_preserve: tf.raw_ops.StringNGrams(
+            data=x,
+            data_splits=i,
+            separator="|",
+            ngram_widths=_w,
+            left_pad=_l,
+            right_pad=_r,
+            pad_width=_p,
+            preserve_short_sequences=_k,
+        ),
+        ["a", "b", "c", "d"],
+        # Padding alone: TensorFlow 1.15 takes a word of another row into it.
+        np.array([0, 3, 4] if _pad else [0, 3, 3, 4], np.int64),
+        shapes={0: [None]},
+    )
+
 # Splitting
 
 for _i, _options in enumerate(
@@ -241,6 +263,46 @@ case(
     np.array(b"a\x80b\xff", object),
 )
 case("script", lambda tf, x: tf.strings.unicode_script(x), np.array([97, 0x410, 0x3042, -1, 0x110000, 33], np.int32))
+
+for _errors in ("replace", "ignore", "strict"):
+    case(
+        "decode_op_" + _errors,
+        lambda tf, x, _e=_errors: tf.raw_ops.UnicodeDecodeWithOffsets(
+            input=x, input_encoding="UTF-8", errors=_e, replace_control_characters=True
+        ),
+        [ODD],
+    )
+    case(
+        "encode_op_" + _errors,
+        lambda tf, x, i, _e=_errors: [
+            tf.raw_ops.UnicodeEncode(input_values=x, input_splits=i, output_encoding=o, errors=_e)
+            for o in ("UTF-8", "UTF-16-BE", "UTF-32-BE")
+        ],
+        np.array([97, 0x20AC, 0x1F601, 0x110000, 98, -1, 0xD83D, 0xDE01, 0xDC01], np.int32),
+        np.array([0, 3, 3, 8, 9], np.int64),
+        shapes={1: [None]},
+    )
+case(
+    "decode_op_encodings",
+    lambda tf, x, y: [
+        *tf.raw_ops.UnicodeDecode(input=x, input_encoding="UTF-16-BE", Tsplits=tf.int32),
+        *tf.raw_ops.UnicodeDecodeWithOffsets(input=x, input_encoding="UTF-32-BE"),
+        *tf.raw_ops.UnicodeDecodeWithOffsets(input=y, input_encoding="shift_jis"),
+        *tf.raw_ops.UnicodeDecodeWithOffsets(input=y, input_encoding="UTF-16"),
+    ],
+    [b"\x00a\x20\xac\xd8\x3d\xde\x00", b"\xd8\x3d", b"\xde\x01\x00a", b"\x00\x01\xf6\x01"],
+    [b"a\x83\x41", b"\xff\xfea\x01", b"\xfe\xff\x01a"],
+)  # fmt: skip
+case(
+    "encode_op_splits",
+    lambda tf, i: tf.raw_ops.UnicodeEncode(input_values=[97], input_splits=i, output_encoding="UTF-8"),
+    np.zeros(0, np.int64),
+)
+case(
+    "decode_replacement",
+    lambda tf, x: tf.raw_ops.UnicodeDecode(input=x, input_encoding="UTF-8", replacement_char=0x110000),
+    ODD,
+)
 
 # Ops that move strings
 

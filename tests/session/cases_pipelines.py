@@ -213,7 +213,8 @@ def exception_in_a_pipeline(tf):
     number = tf.train.range_input_producer(4, num_epochs=1, shuffle=False).dequeue()
     checked = tf.Assert(tf.greater(number, 1), ["Need at least two"])
     with tf.control_dependencies([checked]):
-        batch = tf.train.batch([tf.identity(number)], 1)
+        number = tf.identity(number)
+    batch = tf.train.batch([number], 1)
     with tf.Session() as sess:
         sess.run(tf.local_variables_initializer())
         coord = tf.train.Coordinator()

@@ -20,6 +20,7 @@ from evergraph.autodiff import default
 from evergraph.framework import opdefs
 from evergraph.framework.api import public
 from evergraph.framework.operation import Operation
+from evergraph.ops.functions.calls import gradient_of_call
 
 Rule = Callable[..., Any]
 
@@ -102,6 +103,8 @@ def gradient_function(op: Operation) -> Rule | None:
         return opdef.gradient
     if opdef.differentiable is False:
         return None
+    if op.type in op.graph._functions:
+        return gradient_of_call
     if not default.applies_to(opdef):
         raise LookupError(f"gradient registry has no entry for: {opdef.name}")
     return default.derivative_of_kernel

@@ -122,7 +122,7 @@ def module_called(fullname: str) -> Any:
     if parts[0] == "core":
         return _core(path)
     if parts[0] == "python":
-        return _internal(path)
+        return internal_module(path)
     if parts[0] == "contrib" and "python" in parts:
         return _contrib_internal(parts)
     if path == "compat":
@@ -202,7 +202,7 @@ def missing(path: str) -> MissingName:
 # tensorflow.python
 
 
-def _internal(path: str) -> Any:
+def internal_module(path: str) -> Any:
     for mirror, public_path in internal_names.MIRRORS.items():
         if path == mirror or path.startswith(mirror + "."):
             found = public(path.replace(mirror, public_path, 1))
@@ -235,7 +235,7 @@ def _in_internal(path: str, name: str) -> Any:
     table = internal_names.table()
     child = f"{path}.{name}"
     if child in table or internal_names.RAW_OPS.match(child) or child in internal_names.MIRRORS:
-        return importlib.import_module(f"tensorflow.{child}")
+        return internal_module(child)
     ours = internal_names.OURS.get(path, {}).get(name)
     if ours is not None:
         return _ours(ours)

@@ -82,7 +82,9 @@ def constant_value_as_shape(tensor: Any) -> Any:
     """
     if tensor.static_shape == ():
         if get_static_value(tensor) != -1:
-            raise ValueError("Received a scalar with unknown value as shape; require a statically known scalar with value '-1'.")
+            raise ValueError(
+                "Received a scalar with unknown value as shape; require a statically known scalar with value '-1'."
+            )
         return shapes.unknown_shape()
     known = as_shape(partial_value(tensor))
     if known is None and tensor.static_shape is not None:

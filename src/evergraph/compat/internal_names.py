@@ -51,6 +51,10 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
+    "python.framework.function": {"Defun": "ops.functions.defun:Defun"},
+    "python.ops.functional_ops": {
+        name: f"ops.functions.branches:{name}" for name in ("For", "If", "While", "partitioned_call", "remote_call")
+    },
     "python.framework.graph_io": {"write_graph": "training.graph_io:write_graph"},
     "python.framework.meta_graph": {
         **{
@@ -115,6 +119,11 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
+    "python.ops.ctc_ops": {
+        "ctc_loss_dense": "ops.ctc.dense_loss:ctc_loss_dense",
+        "dense_labels_to_sparse": "ops.ctc.labels:dense_labels_to_sparse",
+    },
+    "python.ops.embedding_ops": {"_embedding_lookup_and_transform": "ops.embedding:lookup_and_transform"},
     "python.ops.sparse_ops": {
         "_DEFAULT_HASH_KEY": "ops.sparse.cross:DEFAULT_HASH_KEY",
         "_add_many_sparse_to_tensors_map": "ops.sparse.tensors_map:add_many_sparse_to_tensors_map",

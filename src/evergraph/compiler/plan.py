@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evergraph.compiler.calls import spelled_out
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, variable_of
 from evergraph.compiler.regions import (
     MERGES,
@@ -227,6 +228,12 @@ def make_plan(
     """Plan a run. `place` gives the device that an op runs on, or raises for one that does not exist."""
     fed = frozenset(feeds)
     ops = needed_ops(fetches, fed)
+    asked = tuple(f for f in fetches if isinstance(f, Tensor))
+    spelled = spelled_out(ops, fed)
+    if spelled is not None:
+        ops = spelled[0]
+        fetches = [f if f in fed else spelled[1].tensor(f) for f in fetches]
+        ops = sorted(set(ops) & set(needed_ops(fetches, fed)), key=_number)
     if (error := unsupported(ops)) is not None:
         raise error
     if any(op.type in CONTROL_FLOW for op in ops):
@@ -240,7 +247,9 @@ def make_plan(
         structure = Structure(topological(ops, fed), {}, {})
     found = effects(structure.ops, fed, structure.maker)
     leveled = levels(structure, fed, found, place)
-    return _Assembly(fetches, feeds, fed, structure, found, leveled).plan()
+    plan = _Assembly(fetches, feeds, fed, structure, found, leveled).plan()
+    plan.fetches = asked
+    return plan
 
 
 def _plan_of_tokens(

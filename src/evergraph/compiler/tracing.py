@@ -212,6 +212,11 @@ class Tracer:
             for source in instruction.inputs
         ]
         op = instruction.op
+        if op.type not in ("Merge", "RefMerge") and any(DEAD is a for arg in args for a in _each(arg)):
+            self.leave_out(
+                instruction
+            )  # its branch was left out in an earlier stage, whose predicate this one is given
+            return
         for value, is_static, arg in zip(args, instruction.static, op.opdef.inputs, strict=True):
             if is_static and not is_known(value):
                 raise Untraceable(f"operand {arg.name!r} of {op.name!r} ({op.type}) depends on a value")
@@ -525,6 +530,10 @@ def _folds(instruction: Instruction) -> bool:
         if size is not None and size > FOLD_LIMIT:
             return False
     return True
+
+
+def _each(arg: Any) -> tuple[Any, ...]:
+    return arg if type(arg) is tuple else (arg,)
 
 
 def _typed(value: Any, kind: Any) -> Any:

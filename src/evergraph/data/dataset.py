@@ -207,7 +207,7 @@ class Dataset:
         while waiting:
             dataset = waiting.pop(0)
             if dataset._graph is not graph:
-                log.warning(
+                log.warn(
                     f"The graph ({graph}) of the iterator is different from the graph ({dataset._graph}) the dataset: "
                     f"{dataset._variant_tensor} was created in. If you are using the Estimator API, make sure that no part "
                     "of the dataset returned by the `input_fn` function is defined outside the `input_fn` function. Please "

@@ -65,6 +65,8 @@ class DatasetSpec(BatchableTypeSpec):
         return NestedVariant(components, self._element_spec, self._dataset_shape)
 
     def _to_tensor_list(self, value: Any) -> list[Any]:
+        if isinstance(value, list | tuple):
+            return [convert_to_tensor([part._variant_tensor for part in value])]
         return [convert_to_tensor(value._variant_tensor)]
 
     def _batch(self, batch_size: int | None) -> DatasetSpec:

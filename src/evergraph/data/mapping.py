@@ -147,20 +147,20 @@ def settled(
     while True:
         function = make(state_structure)
         new_classes, classes = new_state(function.output_classes), structure.legacy_classes(state_structure)
-        for new, old in zip(nest.flatten(new_classes), nest.flatten(classes), strict=True):
+        for new, old in zip(nest.flatten(new_classes), nest.flatten(classes), strict=False):
             if not (new == old or isinstance(new, type) and isinstance(old, type) and issubclass(new, old)):
                 raise TypeError(
                     f"The element classes for the new state must match the initial state. Expected {classes}; got "
                     f"{new_classes}."
                 )
         new_types, types = new_state(function.output_types), structure.legacy_types(state_structure)
-        for new, old in zip(nest.flatten(new_types), nest.flatten(types), strict=True):
+        for new, old in zip(nest.flatten(new_types), nest.flatten(types), strict=False):
             if new != old:
                 raise TypeError(
                     f"The element types for the new state must match the initial state. Expected {types}; got {new_types}."
                 )
         shapes = structure.legacy_shapes(state_structure)
-        pairs = list(zip(nest.flatten(shapes), nest.flatten(new_state(function.output_shapes)), strict=True))
+        pairs = list(zip(nest.flatten(shapes), nest.flatten(new_state(function.output_shapes)), strict=False))
         weakened = [old.most_specific_compatible_shape(new) for old, new in pairs]
         if all(
             old.ndims is None or weak.ndims is not None and old.as_list() == weak.as_list()

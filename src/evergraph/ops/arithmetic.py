@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework import dtypes, shapes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
@@ -31,8 +33,10 @@ def is_integer(x: Any) -> bool:
     return x.dtype.kind in "iu"
 
 
-def require_nonzero(xp: Any, y: Any) -> None:
-    require(xp, y != 0, lambda: kernel_error("Integer division by zero"))
+def require_nonzero(xp: Any, x: Any, y: Any) -> None:
+    """Insist that a quotient x / y of integers has no zero below, if it has any element at all."""
+    if 0 not in np.broadcast_shapes(np.shape(x), np.shape(y)):
+        require(xp, y != 0, lambda: kernel_error("Integer division by zero"))
 
 
 def truncated_quotient(xp: Any, x: Any, y: Any) -> Any:
@@ -81,7 +85,7 @@ def mul_no_nan(xp: Any, x: Any, y: Any) -> Any:
 def real_div(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise quotient of floating-point or complex numbers; truncated for integers."""
     if is_integer(x):
-        require_nonzero(xp, y)
+        require_nonzero(xp, x, y)
         return truncated_quotient(xp, x, safe_divisor(xp, y))
     return xp.true_divide(x, y)
 
@@ -103,7 +107,7 @@ def div_no_nan_op(xp: Any, x: Any, y: Any) -> Any:
 def floor_div(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise quotient, rounded down."""
     if is_integer(x):
-        require_nonzero(xp, y)
+        require_nonzero(xp, x, y)
         return xp.floor_divide(x, safe_divisor(xp, y))
     return xp.floor(xp.true_divide(x, y))
 
@@ -112,7 +116,7 @@ def floor_div(xp: Any, x: Any, y: Any) -> Any:
 def floor_mod(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise remainder of `FloorDiv`: it has the sign of `y`."""
     if is_integer(x):
-        require_nonzero(xp, y)
+        require_nonzero(xp, x, y)
         y = safe_divisor(xp, y)
     return xp.remainder(x, y)
 
@@ -121,7 +125,7 @@ def floor_mod(xp: Any, x: Any, y: Any) -> Any:
 def truncate_div(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise quotient, rounded towards zero."""
     if is_integer(x):
-        require_nonzero(xp, y)
+        require_nonzero(xp, x, y)
         return truncated_quotient(xp, x, safe_divisor(xp, y))
     return xp.true_divide(x, y)
 
@@ -130,7 +134,7 @@ def truncate_div(xp: Any, x: Any, y: Any) -> Any:
 def truncate_mod(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise remainder of `TruncateDiv`: it has the sign of `x`."""
     if is_integer(x):
-        require_nonzero(xp, y)
+        require_nonzero(xp, x, y)
         y = safe_divisor(xp, y)
     return xp.fmod(x, y)
 

@@ -6,6 +6,7 @@ last, and finds out the `Window`.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -718,8 +719,8 @@ def conv_transpose(
 ) -> Tensor:
     """`conv1d_transpose`, `conv2d_transpose` or `conv3d_transpose`, by the length of `output_shape`."""
     with name_scope(name, "conv_transpose", [input, output_shape]) as scope:
-        if output_shape is None:
-            raise ValueError("output_shape cannot be None")
+        if not isinstance(output_shape, Tensor | Sized):
+            raise ValueError("output_shape must be a tensor or sized collection.")
         n = (output_shape.shape[0].value if isinstance(output_shape, Tensor) else len(output_shape)) - 2
         if not 1 <= n <= 3:
             raise ValueError(f"output_shape must be of length 3, 4 or 5 but was {n + 2}.")

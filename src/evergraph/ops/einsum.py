@@ -46,7 +46,8 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
         tensors = list(inputs)
         labels, result = _resolved(equation, [t.get_shape().ndims for t in tensors])
         for own in labels:
-            if len(labels) == 1 and len(own) == 2 and own[0] == own[1] and "->" not in equation:
+            is_palindrome = own == own[::-1] and any(own.count(axis) == 2 for axis in own)
+            if len(labels) == 1 and is_palindrome and "->" not in equation:
                 return linear_algebra.trace(tensors[0])
             if len(set(own)) < len(own):
                 raise ValueError(f"Subscript not supported: an axis appears more than once: {own}")

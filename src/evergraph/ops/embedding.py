@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from evergraph.framework import dtypes, sparse
@@ -80,16 +81,30 @@ def embedding_lookup(
         ValueError: without params, or for another strategy.
         InvalidArgumentError: at run time, for an id out of range.
     """
+    return lookup_and_transform(params, ids, partition_strategy, name, max_norm)
+
+
+def lookup_and_transform(
+    params: Any,
+    ids: Any,
+    partition_strategy: str = "mod",
+    name: str | None = None,
+    max_norm: Any = None,
+    transform_fn: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """`embedding_lookup`, with a function that goes over the rows found, those of each table where the table is."""
     params = _tables(params)
     with name_scope(name, "embedding_lookup", [*params, ids]) as scope:
         if not any(isinstance(p, ResourceVariable) for p in params):
             params = [sparse.convert_to_tensor_or_indexed_slices(p, name=f"params_{i}") for i, p in enumerate(params)]
         ids = convert_to_tensor(ids, name="ids")
-        if len(params) == 1:
+        if len(params) == 1 and (transform_fn is None or ids._rank == 1):
             with get_default_graph().colocate_with(_op_of(params[0])):
                 result = _clipped(gather(params[0], ids, name=scope), ids, max_norm)
+                if transform_fn is not None:
+                    result = transform_fn(result)
             return identity(result)
-        return _from_parts(params, ids, partition_strategy, max_norm, scope)
+        return _from_parts(params, ids, partition_strategy, max_norm, scope, transform_fn)
 
 
 def _op_of(param: Any) -> Any:
@@ -100,7 +115,9 @@ def _static_rows(param: Any) -> Any:
     return param.shape.as_list()[0] if param.shape.rank else None
 
 
-def _from_parts(params: list[Any], ids: Tensor, strategy: str, max_norm: Any, name: str) -> Tensor:
+def _from_parts(
+    params: list[Any], ids: Tensor, strategy: str, max_norm: Any, name: str, transform_fn: Any = None
+) -> Tensor:
     n = len(params)
     graph = get_default_graph()
     flat = reshape(ids, [-1])
@@ -112,14 +129,17 @@ def _from_parts(params: list[Any], ids: Tensor, strategy: str, max_norm: Any, na
     found = []
     for param, rows in zip(params, rows_by_part, strict=True):
         with graph.colocate_with(_op_of(param)):
-            found.append(gather(param, rows))
+            own_rows = gather(param, rows)
+            found.append(own_rows if transform_fn is None else transform_fn(_clipped(own_rows, rows, max_norm)))
     result = raw_op("ParallelDynamicStitch")(places_by_part, found, name)
     element: Any = None
-    for param in params:
-        own = param.shape.as_list()[1:] if param.shape.rank is not None else None
+    for table in params if transform_fn is None else [result]:
+        own = table.shape.as_list()[1:] if table.shape.rank is not None else None
         element = merge(element, None if own is None else tuple(own))
     if element is not None and None not in element:
         runtime_element: Any = list(element)
+    elif transform_fn is not None:
+        runtime_element = shape(result)[1:]
     else:
         with graph.colocate_with(_op_of(params[0])):
             first = shape(params[0])
@@ -127,7 +147,7 @@ def _from_parts(params: list[Any], ids: Tensor, strategy: str, max_norm: Any, na
     result = reshape(result, concat([shape(ids), runtime_element], 0))
     if ids.static_shape is not None and element is not None:
         result.set_shape((*ids.static_shape, *element))
-    return _clipped(result, ids, max_norm)
+    return _clipped(result, ids, max_norm) if transform_fn is None else result
 
 
 def _place(params: list[Any], ids: Tensor, strategy: str, n: int) -> tuple[Tensor, Tensor]:

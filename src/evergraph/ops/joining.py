@@ -584,6 +584,8 @@ def split(
 @op("Tile", static=("multiples",))
 def tile(xp: Any, input: Any, multiples: Any) -> Any:
     """An array repeated along each of its dimensions."""
+    if np.ndim(multiples) != 1:
+        raise kernel_error(f"Expected multiples to be 1-D, but got shape {list(np.shape(multiples))}")
     counts = np.ravel(multiples).tolist()
     if len(counts) != len(input.shape):
         raise kernel_error(

@@ -61,7 +61,7 @@ def pad_op(xp: Any, input: Any, paddings: Any) -> Any:
     """An array with a border of zeros."""
     if input.dtype == object:
         return _padded_strings(input, _widths(paddings, len(input.shape)), b"")
-    return xp.pad(input, _widths(paddings, len(input.shape)))
+    return _padded(xp, input, _widths(paddings, len(input.shape)))
 
 
 @op("PadV2", static=("paddings",))
@@ -69,7 +69,11 @@ def pad_v2_op(xp: Any, input: Any, paddings: Any, constant_values: Any) -> Any:
     """An array with a border of `constant_values`, a scalar."""
     if input.dtype == object:
         return _padded_strings(input, _widths(paddings, len(input.shape)), np.asarray(constant_values, object).item())
-    return xp.pad(input, _widths(paddings, len(input.shape)), constant_values=constant_values)
+    return _padded(xp, input, _widths(paddings, len(input.shape)), constant_values=constant_values)
+
+
+def _padded(xp: Any, input: Any, widths: Any, **options: Any) -> Any:
+    return xp.pad(input, widths, **options) if widths else input
 
 
 def _padded_strings(input: Any, widths: Any, value: bytes) -> np.ndarray:

@@ -100,15 +100,19 @@ class PartitionedVariable:
 
     def as_tensor(self) -> Tensor:
         """The whole, as one tensor."""
-        identity = raw_op("Identity")
         with control_dependencies(None):
-            whole: Any = self._variable_list[0]
-            if len(self._variable_list) > 1:
-                axis = self._partition_axis("concatenate")
-                with name_scope(self._name + "/ConcatPartitions/"):
-                    whole = raw_op("ConcatV2")(self._variable_list, axis, name="concat")
-            with name_scope(None):
-                return identity(whole, name=self._name)
+            return self._concat()
+
+    def _concat(self) -> Tensor:
+        """The whole, as one tensor that waits for whatever ops made here wait for."""
+        identity = raw_op("Identity")
+        whole: Any = self._variable_list[0]
+        if len(self._variable_list) > 1:
+            axis = self._partition_axis("concatenate")
+            with name_scope(self._name + "/ConcatPartitions/"):
+                whole = raw_op("ConcatV2")(self._variable_list, axis, name="concat")
+        with name_scope(None):
+            return identity(whole, name=self._name)
 
     def _assign_parts(
         self, method: str, value: Any, use_locking: bool, name: str | None, read_value: bool

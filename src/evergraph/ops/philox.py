@@ -63,6 +63,8 @@ def blocks(xp: Any, index: Any, seed: Any, seed2: Any) -> tuple[Any, Any, Any, A
     """
     # A 32x32-bit product through uint64: XLA:CPU makes one vector instruction of it. Against products of 16-bit halves,
     # filling float32[784, 512] takes 0.41 and 1.12 ms (jax 0.10.2, two EPYC cores). NumPy: 3.3 ms, by 8,192 blocks.
+    if xp is np and np.size(index) <= _FEW:
+        return _few_blocks(np.asarray(index), int(seed), int(seed2))
     word0, word1 = _halves(xp, index)
     word2, word3 = _halves(xp, xp.asarray(_uint64(seed2)))
     for key0, key1 in _round_keys(xp, seed):
@@ -70,6 +72,30 @@ def blocks(xp: Any, index: Any, seed: Any, seed2: Any) -> tuple[Any, Any, Any, A
         low1, high1 = _product(xp, word2, _MULTIPLIERS[1])
         word0, word1, word2, word3 = high1 ^ word1 ^ key0, low1, high0 ^ word3 ^ key1, low0
     return word0, word1, word2, word3
+
+
+_FEW = 8  # up to here Python's integers are faster: one block takes 8 us with them, 110 us with NumPy's scalars
+
+
+def _few_blocks(index: np.ndarray, seed: int, seed2: int) -> tuple[Any, Any, Any, Any]:
+    """`blocks` of a handful of indices."""
+    out = np.empty((4, index.size), np.uint32)
+    keys = [
+        [(half + step * by) & _MASK32 for half, by in zip((seed, seed >> 32), _KEY_STEPS)] for step in range(_ROUNDS)
+    ]
+    for column, block in enumerate(index.reshape(-1).tolist()):
+        word0, word1 = block & _MASK32, block >> 32 & _MASK32
+        word2, word3 = seed2 & _MASK32, seed2 >> 32 & _MASK32
+        for key0, key1 in keys:
+            product0, product1 = word0 * _MULTIPLIERS[0], word2 * _MULTIPLIERS[1]
+            word0, word1, word2, word3 = (
+                (product1 >> 32) ^ word1 ^ key0,
+                product1 & _MASK32,
+                (product0 >> 32) ^ word3 ^ key1,
+                product0 & _MASK32,
+            )
+        out[:, column] = word0, word1, word2, word3
+    return tuple(out.reshape(4, *index.shape))  # type: ignore[return-value]
 
 
 def _uint64(value: Any) -> Any:

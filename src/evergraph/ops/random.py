@@ -25,6 +25,8 @@ from evergraph.ops.slicing import slice as slice_of
 
 
 def sizes_of(shape: Any) -> tuple[int, ...]:
+    if np.ndim(shape) != 1:
+        raise kernel_error(f"shape must be a vector of {{int32,int64}}, got shape {list(np.shape(shape))}")
     sizes = tuple(int(n) for n in np.ravel(shape))
     if any(n < 0 for n in sizes):
         raise kernel_error(f"Dimension {min(sizes)} must be >= 0")

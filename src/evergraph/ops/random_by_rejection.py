@@ -21,7 +21,7 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import math, philox, random_kernels
 from evergraph.ops.filling import ones, zeros_like
 from evergraph.ops.joining import concat
-from evergraph.ops.opdef import kernel_error, op
+from evergraph.ops.opdef import op
 from evergraph.ops.random import given_shape, sizes_of
 from evergraph.ops.shaping import reshape
 from evergraph.ops.shaping import shape as shape_of
@@ -152,8 +152,6 @@ def random_gamma_op(
     T: Any,
 ) -> Any:
     """Numbers from gamma distributions of parameters `alpha` and 1."""
-    if not alpha.size:
-        raise kernel_error(f"Input alpha should have non-zero element count, got: {alpha.size}")
     return _drawn(_gamma, shape, alpha, counter, seed, seed2, T.np)
 
 

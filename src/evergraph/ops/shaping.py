@@ -134,6 +134,8 @@ def rank_internal(input: Any, name: str | None = None, optimize: bool = True) ->
 @op("Reshape", static=("shape",))
 def reshape_op(xp: Any, tensor: Any, shape: Any) -> Any:
     """The same elements, in the same order, under another shape; one size may be -1."""
+    if np.ndim(shape) != 1:
+        raise kernel_error(f"sizes input must be 1-D, not {list(np.shape(shape))}")
     sizes = np.ravel(shape).tolist()
     known = int(np.prod([s for s in sizes if s != -1], dtype=np.int64))
     count = int(np.prod(tensor.shape, dtype=np.int64))

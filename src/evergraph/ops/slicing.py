@@ -38,6 +38,11 @@ _slice = slice  # Python's: this module's own stands in its way
 def slice_op(xp: Any, input: Any, begin: Any, size: Any) -> Any:
     """`size` elements from `begin` on, in each dimension; a size of -1 goes to the end."""
     starts, sizes = np.ravel(begin).tolist(), np.ravel(size).tolist()
+    if np.ndim(begin) != 1 or np.ndim(size) != 1:
+        raise kernel_error(
+            f"Expected begin and size arguments to be 1-D tensors of size {len(input.shape)}, but got shapes "
+            f"{list(np.shape(begin))} and {list(np.shape(size))} instead."
+        )
     if not len(starts) == len(sizes) == len(input.shape):
         raise kernel_error(
             f"Expected begin and size arguments to be 1-D tensors of size {len(input.shape)}, but got shapes "

@@ -75,7 +75,12 @@ def _eager(op_name: str) -> Callable[..., Any]:
     compiled = jax.jit(lambda *arrays: compute(special, *arrays))
 
     def run(*arrays: Any) -> np.ndarray:
-        with jax.enable_x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
+        # At once also while something else is traced: what is known then need not become part of the program.
+        with (
+            jax.ensure_compile_time_eval(),
+            jax.enable_x64(True),
+            jax.default_device(jax.local_devices(backend="cpu")[0]),
+        ):
             return np.asarray(compiled(*arrays))
 
     return run
@@ -117,7 +122,10 @@ def _betainc_kernel(xp: Any, a: Any, b: Any, x: Any) -> Any:
     shapes = {t.shape for t in (a, b, x) if t.ndim}
     if len(shapes) > 1:
         raise kernel_error(f"Shapes of a, b and x are inconsistent: {a.shape}, {b.shape}, {x.shape}")
-    return special.betainc(a, b, x)
+    if a.dtype != np.float32:
+        return special.betainc(a, b, x)
+    # A continued fraction, which single precision is not enough for.
+    return special.betainc(*(t.astype(np.float64) for t in (a, b, x))).astype(np.float32)
 
 
 def _betainc_shape(a: Any, b: Any, x: Any) -> Any:

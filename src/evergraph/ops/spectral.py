@@ -144,6 +144,7 @@ def _padded(x: Tensor, rank: int, fft_length: Tensor, is_inverse: bool) -> Tenso
     """`x` with zeros up to the transform's length."""
     if x.static_shape is not None and 0 in x.static_shape:
         return x
+    fft_length.shape.with_rank(1)
     wanted = static_values.as_shape(partial_value(fft_length))
     if is_static(wanted) and x.static_shape is not None:
         assert wanted is not None

@@ -38,17 +38,14 @@ class Streams(State):
     """A session's state with random streams of its own: the functions of one iterator start theirs anew."""
 
     def __init__(self, session: State) -> None:
-        self._session = session
-        self.lock, self.variables, self.resources = session.lock, session.variables, session.resources
-        self._counters = {}
+        object.__setattr__(self, "_session", session)
+        object.__setattr__(self, "_counters", {})
 
-    @property
-    def layout(self) -> int:  # type: ignore[override]
-        return self._session.layout
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
 
-    @layout.setter
-    def layout(self, value: int) -> None:
-        self._session.layout = value
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._session, name, value)
 
 
 class Library:

@@ -344,6 +344,10 @@ class _Interleaved(Iterator):
                     self._count -= 1
                     self._move_on()
                     continue
+                except Exception:
+                    if self._dataset.kind != "Interleave":
+                        self._count_one()  # a parallel one takes an error for an element
+                    raise
                 self._given += 1
                 if self._given == self._block:
                     self._move_on()
@@ -365,6 +369,11 @@ class _Interleaved(Iterator):
             self._open[slot] = opened
             self._count += 1
         raise StopIteration
+
+    def _count_one(self) -> None:
+        self._given += 1
+        if self._given == self._block:
+            self._move_on()
 
     def _move_on(self) -> None:
         self._given = 0

@@ -174,13 +174,13 @@ class _Answer(Iterator):
     def __next__(self) -> Element:
         import sqlite3
 
-        if self._cursor is None:
-            try:
+        try:
+            if self._cursor is None:
                 connection = sqlite3.connect(f"file:{self._source}?mode=ro", uri=True, check_same_thread=False)
                 self._cursor = connection.execute(self._query)
-            except (sqlite3.Error, sqlite3.Warning) as error:
-                raise kernel_error(f"Failed to execute the query {self._query!r}: {error}") from None
-        row = next(self._cursor)
+            row = next(self._cursor)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise kernel_error(f"Failed to execute the query {self._query!r}: {error}", errors.UnknownError) from None
         if len(row) != len(self._types):
             raise kernel_error(
                 f"The number of columns in query ({len(row)}) must match the number of elements in output_types "

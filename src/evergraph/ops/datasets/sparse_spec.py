@@ -8,6 +8,7 @@ from evergraph.framework import dtypes, shapes
 from evergraph.framework.api import public, publish
 from evergraph.framework.shapes import TensorShape
 from evergraph.framework.sparse import SparseTensor, SparseTensorValue, shape_held
+from evergraph.framework.tensor import Tensor
 from evergraph.framework.type_spec import BatchableTypeSpec, TensorSpec, register_type_spec_from_value_converter
 from evergraph.ops.opdef import raw_op
 
@@ -42,6 +43,8 @@ class SparseTensorSpec(BatchableTypeSpec):
             values = value.values
             kind = values.dtype if hasattr(values, "dtype") else dtypes.as_dtype(type(values[0]))
             held = value.dense_shape
+            if isinstance(held, Tensor):
+                return cls(shape_held[0](held), values.dtype)
             return cls(held.tolist() if hasattr(held, "tolist") else held, kind)
         raise TypeError("Expected SparseTensor or SparseTensorValue")
 

@@ -83,12 +83,12 @@ def rgb_to_hsv_grad(made: Any, grad: Tensor) -> Tensor:
     rgb, hsv = made.inputs[0], made.outputs[0]
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     saturation, value = hsv[..., 1], hsv[..., 2]
-    red_biggest = _as_float(math.logical_and(red >= blue, red >= green))
-    green_biggest = _as_float(math.logical_and(green > red, green >= blue))
-    blue_biggest = _as_float(math.logical_and(blue > red, blue > green))
-    red_smallest = _as_float(math.logical_and(red < blue, red < green))
-    green_smallest = _as_float(math.logical_and(green <= red, green < blue))
-    blue_smallest = _as_float(math.logical_and(blue <= red, blue <= green))
+    red_biggest = _as_float((red >= blue) & (red >= green))
+    green_biggest = _as_float((green > red) & (green >= blue))
+    blue_biggest = _as_float((blue > red) & (blue > green))
+    red_smallest = _as_float((red < blue) & (red < green))
+    green_smallest = _as_float((green <= red) & (green < blue))
+    blue_smallest = _as_float((blue <= red) & (blue <= green))
 
     def saturation_by(channel: Any, first: Any, second: Any) -> Tensor:
         """The derivative by a channel; `first` and `second` are the other two."""

@@ -13,7 +13,7 @@ from evergraph.framework.shapes import ShapeError
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import kernel_error, op
 from evergraph.ops.strings.elements import array_of, listed, text
-from evergraph.ops.strings.numbers import floats, reader
+from evergraph.ops.strings.numbers import floats, read_plainly, reader
 
 _TYPE_NAMES = {"float32": "float", "float64": "double"}
 _QUOTE, _NEW_LINE = ord('"'), b"\r\n"
@@ -89,18 +89,45 @@ def decode_csv_op(
         if np.size(default) > 1:
             raise kernel_error(f"There should only be 1 default per field but field {i} has {np.size(default)}")
     defaults = [np.ravel(d)[0] if np.size(d) else None for d in record_defaults]
-    readers = [None if dtype.name == "string" else reader(dtype) for dtype in OUT_TYPE]
-    columns: list[list[Any]] = [[] for _ in OUT_TYPE]
+    rows: list[list[bytes]] = []
+    wrong: Exception | None = None  # what is found of a record after all records before it have been read
     for i, record in enumerate(listed(records)):
         try:
             found = fields(record, field_delim, use_quote_delim)
         except ValueError as error:
-            raise kernel_error(str(error)) from None
+            wrong = kernel_error(str(error))
+            break
         if select_cols:
             found = [found[c] for c in select_cols if c < len(found)]
-        if len(found) != len(columns):
-            raise kernel_error(f"Expect {len(columns)} fields but have {len(found)} in record {i}")
-        for f, (field, column, read) in enumerate(zip(found, columns, readers)):
+        if len(found) != len(OUT_TYPE):
+            wrong = kernel_error(f"Expect {len(OUT_TYPE)} fields but have {len(found)} in record {i}")
+            break
+        rows.append(found)
+    texts: list[Any] = list(zip(*rows)) if rows else [()] * len(OUT_TYPE)
+    columns: list[Any] = [_plain_column(column, dtype, na_value) for column, dtype in zip(texts, OUT_TYPE)]
+    if None in columns:
+        columns = _read_one_by_one(rows, OUT_TYPE, defaults, na_value)
+    if wrong is not None:
+        raise wrong
+    shape = np.shape(records)
+    return [_array(column, dtype, shape, text) for column, dtype, text in zip(columns, OUT_TYPE, texts)]
+
+
+def _plain_column(column: Sequence[bytes], dtype: Any, na_value: bytes) -> Sequence[Any] | None:
+    """The values of a column without empty fields that is written plainly, else None."""
+    if b"" in column or na_value in column:
+        return None
+    return column if dtype.name == "string" else read_plainly(column, dtype)
+
+
+def _read_one_by_one(
+    rows: list[list[bytes]], types: Sequence[Any], defaults: Sequence[Any], na_value: bytes
+) -> list[list[Any]]:
+    """The values of all columns; the first field in the order of the records that cannot be read is an error."""
+    readers = [None if dtype.name == "string" else reader(dtype) for dtype in types]
+    columns: list[list[Any]] = [[] for _ in types]
+    for i, row in enumerate(rows):
+        for f, (field, column, read) in enumerate(zip(row, columns, readers)):
             if not field or field == na_value:
                 value = defaults[f]
                 if value is None:
@@ -108,11 +135,10 @@ def decode_csv_op(
             else:
                 value = field if read is None else read(field)
                 if value is None:
-                    name = _TYPE_NAMES.get(OUT_TYPE[f].name, OUT_TYPE[f].name)
+                    name = _TYPE_NAMES.get(types[f].name, types[f].name)
                     raise kernel_error(f"Field {f} in record {i} is not a valid {name}: {text(field)}")
             column.append(value)
-    shape = np.shape(records)
-    return [_array(column, dtype, shape) for column, dtype in zip(columns, OUT_TYPE)]
+    return columns
 
 
 def _check_attributes(types: Sequence[Any], delimiter: bytes, chosen: Sequence[int]) -> None:
@@ -126,10 +152,10 @@ def _check_attributes(types: Sequence[Any], delimiter: bytes, chosen: Sequence[i
         raise kernel_error("field_delim should be only 1 char")
 
 
-def _array(column: list[Any], dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _array(column: Sequence[Any], dtype: Any, shape: tuple[int, ...], texts: Sequence[bytes]) -> np.ndarray:
     if dtype.name == "string":
         return array_of(column, shape)
-    array = floats(column, dtype) if dtype.is_floating else np.array(column, dtype.np)
+    array = floats(column, dtype, texts) if dtype.is_floating else np.array(column, dtype.np)
     return array.reshape(shape)
 
 

@@ -15,6 +15,7 @@ from evergraph.ops.arguments import either
 from evergraph.ops.opdef import kernel_error, op, unchanged_shape
 from evergraph.ops.strings.elements import array_of, listed, text
 
+_LARGEST = (1 << 31) - 1  # bytes that a string may have after decompression
 _TYPE_NAMES = {"float16": "half", "float32": "float", "float64": "double"}
 
 
@@ -130,7 +131,7 @@ def _decompressed(data: bytes, window: int) -> bytes:
     while data:
         stream = zlib.decompressobj(window)
         try:
-            parts.append(stream.decompress(data))
+            parts.append(stream.decompress(data, _LARGEST))
         except zlib.error as error:
             raise kernel_error(f"inflate() failed with error: {error}", DataLossError) from None
         if not stream.eof or window == 15:

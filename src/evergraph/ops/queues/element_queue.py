@@ -493,8 +493,11 @@ def _fits(shape: tuple[int, ...], expected: Shape) -> bool:
     return len(shape) == len(expected) and all(e is None or d == e for d, e in zip(shape, expected, strict=True))
 
 
+_TYPE_NAMES = {"float32": "float", "float64": "double", "float16": "half"}  # in TF's messages
+
+
 def _names(types: Sequence[DType]) -> str:
-    return ", ".join(t.name for t in types)
+    return ", ".join(_TYPE_NAMES.get(t.name, t.name) for t in types)
 
 
 def _shapes_text(shapes: Sequence[Shape]) -> str:

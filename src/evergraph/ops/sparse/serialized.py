@@ -36,15 +36,18 @@ def rows_of(indices: np.ndarray, values: np.ndarray, shape: np.ndarray) -> list[
     return [(indices[begin:end, 1:], values[begin:end], rest) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def stacked(several: Sequence[Parts], outer: Sequence[int], what: str) -> Parts:
-    """Sparse tensors side by side along new first dimensions `outer`; of their sizes the largest counts."""
+def stacked(several: Sequence[Parts], outer: Sequence[int], what: str, counted: int = 0) -> Parts:
+    """Sparse tensors side by side along new first dimensions `outer`; of their sizes the largest counts.
+
+    `what` they have to agree in, and how many of the new dimensions count to it, is for the message alone.
+    """
     rank = len(several[0][2])
     shape = np.zeros(rank, np.int64)
     for i, (_, _, own) in enumerate(several):
         if len(own) != rank:
             raise kernel_error(
-                f"Inconsistent {what} across SparseTensors: rank prior to SparseTensor[{i}] was: {rank} but rank of "
-                f"SparseTensor[{i}] is: {len(own)}"
+                f"Inconsistent {what} across SparseTensors: rank prior to SparseTensor[{i}] was: {rank + counted} but "
+                f"rank of SparseTensor[{i}] is: {len(own) + counted}"
             )
         shape = np.maximum(shape, own)
     counts = [len(values) for _, values, _ in several]

@@ -114,7 +114,7 @@ def take_many_sparse_from_tensors_map_op(
             raise kernel_error(
                 f"Requested SparseTensor of type {dtype.name} but SparseTensor[{i}].values.dtype() == {found.name}"
             )
-    return stacked(several, [len(several)], "rank")
+    return stacked(several, [len(several)], "rank", counted=1)
 
 
 @take_many_sparse_from_tensors_map_op.shape

@@ -187,9 +187,12 @@ def string_n_grams(
         for width in ngram_widths:
             made.extend(_grams(row, width, separator, left_pad, right_pad, pad_width))
         if preserve_short_sequences and len(made) == before and row:
-            pad = max(width if pad_width < 0 else pad_width for width in ngram_widths[:1])
-            pad = min(pad, ngram_widths[0] - 1) if ngram_widths else 0
-            made.append(separator.join([left_pad] * pad + row + [right_pad] * pad))
+            if pad_width < 0:
+                raise kernel_error(
+                    "Pad width should be >= 0 when preserve_short_sequences is True and ngram_widths are not provided, got "
+                    f"{pad_width}"
+                )
+            made.extend(_grams(row, len(row) + 2 * pad_width, separator, left_pad, right_pad, pad_width))
         ends.append(len(made))
     return array_of(made, (len(made),)), np.array(ends, splits.dtype)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -25,11 +24,17 @@ _FLOAT = re.compile(
     re.IGNORECASE,
 )
 _INT = re.compile(_SPACE + rb"(-?[0-9]+)" + _SPACE)
+_PLAIN = b"0123456789.+-eE"
 _BLANK = re.compile(rb"[ \t\n\v\f\r]+")
 
 
 def read_float(data: bytes) -> float | None:
     """The number that TF reads in `data`, or None if it is none."""
+    if not data.translate(None, _PLAIN):  # then Python's rules are TF's
+        try:
+            return float(data)
+        except ValueError:
+            return None
     found = _FLOAT.fullmatch(data)
     if found is None:
         return 0.0 if _BLANK.fullmatch(data) else None
@@ -40,44 +45,60 @@ def read_float(data: bytes) -> float | None:
     return -value if sign == b"-" else value
 
 
-_BITS, _DOUBLE = struct.Struct("<Q"), struct.Struct("<d")
-
-
-def _read_float32(data: bytes) -> float | None:
-    """A number that rounds to the float32 nearest to what `data` says.
-
-    The nearest float64 may lie exactly between two float32s where the decimal does not; it is moved off the middle then.
-    """
-    value = read_float(data)
-    if value is None or _BITS.unpack(_DOUBLE.pack(value))[0] & 0x1FFFFFFF != 0x10000000:
-        return value
-    exact = Fraction(data.strip().decode()) if b"x" not in data.lower() else Fraction(value)
-    return value if exact == value else math.nextafter(value, math.inf if exact > value else -math.inf)
-
-
 def read_int(data: bytes, limits: Any) -> int | None:
     """The number that TF reads in `data`, or None if it is none or not in the range of `limits`."""
-    found = _INT.fullmatch(data)
-    if found is None or len(data) > 4000:
+    if len(data) > 4000:
         return None
-    value = int(found[1])
+    if data.isdigit():
+        value = int(data)
+    else:
+        found = _INT.fullmatch(data)
+        if found is None:
+            return None
+        value = int(found[1])
     return value if limits.min <= value <= limits.max else None
+
+
+def read_plainly(strings: Sequence[bytes], dtype: DType) -> list[Any] | None:
+    """The numbers in `strings` if all of them are written plainly, as most are; None leaves them to `reader`."""
+    together = b"".join(strings)
+    try:
+        if dtype.is_floating:
+            return None if together.translate(None, _PLAIN) else list(map(float, strings))
+        digits = 9 if dtype.size == 4 else 18  # as many as always fit
+        if together.translate(None, b"0123456789-") or max(map(len, strings), default=0) > digits:
+            return None
+        return list(map(int, strings))
+    except ValueError:
+        return None
 
 
 def reader(dtype: DType) -> Callable[[bytes], Any]:
     """The function that reads a number of type `dtype`."""
     if dtype.is_floating:
-        return _read_float32 if dtype is dtypes.float32 else read_float
+        return read_float
     limits = np.iinfo(dtype.np)
     return lambda data: read_int(data, limits)
 
 
-def floats(values: list[float], dtype: DType) -> np.ndarray:
-    """Numbers that were read, as an array; what is too small for a normal number of the type is 0, as in TF."""
+def floats(values: Sequence[float], dtype: DType, texts: Sequence[bytes]) -> np.ndarray:
+    """Numbers that were read in `texts` as an array; what is too small for a normal number of the type is 0, as in TF.
+
+    The float64 nearest to a decimal may lie exactly between two float32s where the decimal does not; it is moved off the
+    middle then.
+    """
+    doubles = np.array(values, np.float64)
+    if dtype is not dtypes.float32:
+        return doubles
+    for i in np.flatnonzero(doubles.view(np.uint64) & 0x1FFFFFFF == 0x10000000).tolist():
+        decimal = texts[i].strip()
+        if not decimal.translate(None, _PLAIN):
+            exact, value = Fraction(decimal.decode()), float(doubles[i])
+            if exact != value:
+                doubles[i] = math.nextafter(value, math.inf if exact > value else -math.inf)
     with np.errstate(over="ignore"):
-        result = np.array(values, np.float64).astype(dtype.np)
-    if dtype is dtypes.float32:
-        result[np.abs(result) < np.finfo(np.float32).tiny] *= 0
+        result = doubles.astype(np.float32)
+    result[np.abs(result) < np.finfo(np.float32).tiny] *= 0
     return result
 
 
@@ -86,11 +107,11 @@ def string_to_number_op(xp: Any, string_tensor: Any, *, out_type: Any) -> Any:
     """The numbers that strings say."""
     data = listed(string_tensor)
     read = reader(out_type)
-    values = [read(s) for s in data]
+    values = read_plainly(data, out_type) or [read(s) for s in data]
     if None in values:
         wrong = data[values.index(None)]
         raise kernel_error(f"StringToNumberOp could not correctly convert string: {text(wrong.partition(bytes(1))[0])}")
-    array = floats(values, out_type) if out_type.is_floating else np.array(values, out_type.np)
+    array = floats(values, out_type, data) if out_type.is_floating else np.array(values, out_type.np)
     return array.reshape(np.shape(string_tensor))
 
 
@@ -170,4 +191,4 @@ def _not_finite(value: float, fill: bytes, width: int) -> str:
     return shown.ljust(width) if fill == b"-" else shown.rjust(width)
 
 
-__all__ = ["as_string", "floats", "read_float", "read_int", "reader", "string_to_number"]
+__all__ = ["as_string", "floats", "read_float", "read_int", "read_plainly", "reader", "string_to_number"]

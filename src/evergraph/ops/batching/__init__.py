@@ -1,0 +1,1 @@
+"""Runs that come at the same time, put together into batches."""

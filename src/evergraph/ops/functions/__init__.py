@@ -1,0 +1,1 @@
+"""Functions of a graph: definitions in Python, calls, and their gradients."""
