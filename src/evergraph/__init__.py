@@ -7,6 +7,7 @@ A `Graph` defines computation; a `Session` runs it and holds the values. The pub
 
 from evergraph._api import assemble as _assemble
 
-__version__ = "0.1.0"
+# Of the API: programs look here for what they may use. `importlib.metadata.version("evergraph")` is the package's own.
+__version__ = "1.15.5"
 
 _assemble(globals())

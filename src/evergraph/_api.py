@@ -160,6 +160,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "logging": ("framework.log",),
     "nest": ("framework.nest",),
     "contrib.framework.nest": ("framework.nest",),
+    "contrib.util": ("ops.parsing.tensor_protos",),
     "raw_ops": ("compat.raw_ops",),
     "resource_loader": ("compat.resource_loader",),
     "sysconfig": ("compat.sysconfig",),

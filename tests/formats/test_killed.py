@@ -11,7 +11,7 @@ import pytest
 
 from evergraph.formats.bundle import BundleReader
 
-KILLS = int(os.environ.get("EVERGRAPH_KILLS", "5"))
+KILLS = int(os.environ.get("EVERGRAPH_KILLS", "2"))
 
 SAVES = """
 import sys

@@ -21,6 +21,7 @@ from graph_identity import (
     programs_records,
     programs_rnn,
     programs_saving,
+    programs_sequences,
     programs_training,
     programs_variables,
 )
@@ -38,6 +39,7 @@ _MODULES = (
     programs_layers,
     programs_rnn,
     programs_contrib,
+    programs_sequences,
     programs_pipelines,
     programs_saving,
     programs_records,

@@ -136,3 +136,11 @@ def session_handles(tf):
     x = tf.constant(3.0)
     tf.get_session_handle(x, name="kept")
     tf.get_session_tensor("kept;0;/job:localhost/replica:0/task:0/device:CPU:0", tf.float32)
+
+
+def buckets(tf):
+    length = tf.placeholder(tf.int32, [], name="length")
+    tf.contrib.training.bucket_by_sequence_length(
+        length, [tf.ones([length]), length], batch_size=3, bucket_boundaries=[4, 8], dynamic_pad=True
+    )
+    tf.contrib.training.bucket({"x": tf.constant(1.0)}, 1, [2, 3], 2, keep_input=length > 3, shared_name="b")

@@ -53,7 +53,7 @@ def check_graph():
         for name in "y:0", "loss:0":
             np.testing.assert_allclose(sess.run(name, {"x:0": [[1.0, 2.0]]}), outputs[name], rtol=1e-6)
         loss = graph.get_tensor_by_name("loss:0")
-        gradient, = tf.gradients(loss, graph.get_tensor_by_name("x:0"))
+        (gradient,) = tf.gradients(loss, graph.get_tensor_by_name("x:0"))
         np.testing.assert_allclose(sess.run(gradient, {"x:0": [[1.0, 2.0]]}), outputs["gradient:0"], rtol=1e-5)
         assert [v.op.name for v in tf.trainable_variables()] == ["w", "parts/part_0", "parts/part_1", "r"]
 
@@ -77,11 +77,14 @@ def check_objects():
         values = np.load(os.path.join(FOLDER, "values.npz"))
         slot = optimizer.get_slot(v, "momentum")
         np.testing.assert_array_equal(sess.run(v), values["objects|v/.ATTRIBUTES/VARIABLE_VALUE"])
-        assert sess.run(slot).tolist() == values["objects|v/.OPTIMIZER_SLOT/optimizer/momentum/.ATTRIBUTES/VARIABLE_VALUE"].tolist()
+        assert (
+            sess.run(slot).tolist()
+            == values["objects|v/.OPTIMIZER_SLOT/optimizer/momentum/.ATTRIBUTES/VARIABLE_VALUE"].tolist()
+        )
 
 
 def check_events():
-    path, = glob.glob(os.path.join(FOLDER, "events.out.tfevents.*"))
+    (path,) = glob.glob(os.path.join(FOLDER, "events.out.tfevents.*"))
     events = list(tf.train.summary_iterator(path))
     assert events[0].file_version == "brain.Event:2"
     assert [e.step for e in events if e.HasField("summary")] == [0, 1, 2]
@@ -94,7 +97,11 @@ def check_events():
 def check_records():
     for name, kind in (("records", ""), ("records.gz", "GZIP"), ("records.zlib", "ZLIB")):
         options = tf.python_io.TFRecordOptions(kind)
-        assert list(tf.python_io.tf_record_iterator(os.path.join(FOLDER, name), options)) == [b"", b"one", b"x" * 100000]
+        assert list(tf.python_io.tf_record_iterator(os.path.join(FOLDER, name), options)) == [
+            b"",
+            b"one",
+            b"x" * 100000,
+        ]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from evergraph.formats.bundle import BundleReader, BundleWriter
 PYTHONS = [os.environ.get(name) for name in ("EVERGRAPH_TF1_PYTHON", "EVERGRAPH_TF2_PYTHON")]
 
 
-@pytest.mark.skipif(not any(PYTHONS), reason="needs a Python with TensorFlow: EVERGRAPH_TF1_PYTHON, EVERGRAPH_TF2_PYTHON")
+@pytest.mark.skipif(
+    not any(PYTHONS), reason="needs a Python with TensorFlow: EVERGRAPH_TF1_PYTHON, EVERGRAPH_TF2_PYTHON"
+)
 def test_tensorflow_reads_what_evergraph_writes(tmp_path):
     folder = str(tmp_path)
     write_checkpoints(folder)

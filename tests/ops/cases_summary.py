@@ -49,7 +49,9 @@ CASES = (
     ]
     + [
         Case("tensor_scalar", lambda tf, x: tf.summary.tensor_summary("t", x), np.int32(7), gradient=False),
-        Case("tensor_empty", lambda tf, x: tf.summary.tensor_summary("t", x), np.zeros([0, 2], np.int32), gradient=False),
+        Case(
+            "tensor_empty", lambda tf, x: tf.summary.tensor_summary("t", x), np.zeros([0, 2], np.int32), gradient=False
+        ),
         Case(
             "tensor_described",
             lambda tf, x: tf.summary.tensor_summary("t", x, summary_description="d", display_name="n", family="f"),

@@ -14,15 +14,25 @@ WANTED = [(b"s", BYTES), (b"f", FLOATS), (b"n", INTS), (b"none", INTS)]
 
 
 def record(**features):
-    example = messages.Example()
+    """A serialized `Example` whose features come in the given order."""
+    body = b""
     for key, values in features.items():
-        feature = example.features.feature[key]
-        if values is None:
-            continue
-        kind = {"s": "bytes_list", "f": "float_list", "n": "int64_list", "x": "bytes_list"}[key]
-        getattr(feature, kind).value.extend(values)
-        getattr(feature, kind).SetInParent()
-    return example.SerializeToString(deterministic=True)
+        entry = messages.Features()
+        feature = entry.feature[key]
+        if values is not None:
+            kind = {"s": "bytes_list", "f": "float_list", "n": "int64_list", "x": "bytes_list"}[key]
+            getattr(feature, kind).value.extend(values)
+            getattr(feature, kind).SetInParent()
+        body += entry.SerializeToString()
+    return example_of(body)
+
+
+def example_of(features):
+    size, length = b"", len(features)
+    while length > 0x7F:
+        size += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return b"\x0a" + size + bytes([length]) + features
 
 
 VALUES = {
@@ -40,7 +50,7 @@ def batches(draw):
     usual = draw(LAYOUTS)
     records = []
     for _ in range(draw(st.integers(8, 14))):
-        layout = usual if draw(st.integers(0, 3)) else draw(LAYOUTS)
+        layout = draw(st.permutations(usual)) if draw(st.integers(0, 3)) else draw(LAYOUTS)
         records.append(record(**{key: draw(VALUES[key]) for key in layout}))
     return records
 
@@ -83,13 +93,30 @@ def test_damaged_records_give_an_error_or_values(records, data):
         assert_equal(*outcomes)
 
 
-def test_records_of_one_layout_are_read_in_lockstep(monkeypatch):
-    records = [record(n=[i], s=[b"%d" % i * i]) for i in range(200)]
+def test_the_order_of_features_is_free_in_lockstep(monkeypatch):
+    records = [record(n=[i], s=[b"%d" % i * i]) if i % 3 else record(s=[b"%d" % i * i], n=[i]) for i in range(200)]
     monkeypatch.setattr(example_columns, "_one_by_one", None)
     found = columns(records, WANTED)
     np.testing.assert_array_equal(found[2].values, np.arange(200))
     assert found[0].values.tolist() == [b"%d" % i * i for i in range(200)]
     assert found[3].counts.tolist() == [example_columns.MISSING] * 200
+
+
+def test_a_record_out_of_the_ordinary_is_read_alone(monkeypatch):
+    records = [record(n=[i], f=[0.5]) for i in range(20)]
+    records[3] = record(n=[7]) + record(n=[8, 9])  # the last one counts
+    records[5] = example_of(records[5][2:] + records[6][2:])  # each feature twice
+    records[7] = b"\x1a\x01x" + records[7]  # a field that an Example does not have
+    records[9] = b""
+    alone = []
+    one_by_one = example_columns._one_by_one
+    monkeypatch.setattr(
+        example_columns, "_one_by_one", lambda r, which, wanted: alone.extend(which) or one_by_one(r, which, wanted)
+    )
+    values, counts = columns(records, [(b"n", INTS)])[0]
+    assert alone == [3, 5, 7]
+    assert counts.tolist() == [1, 1, 1, 2, 1, 1, 1, 1, 1, example_columns.MISSING] + [1] * 10
+    assert values.tolist() == [0, 1, 2, 8, 9, 4, 6, 6, 7, 8, *range(10, 20)]
 
 
 def test_messages_name_the_record_and_the_feature():

@@ -292,3 +292,13 @@ def formatted_strings(tf):
     return tf.Session().run([tf.strings.format("{}", v, summarize=n) for v in values for n in (-1, 1, 3)])
 
 
+
+
+def batches_of_similar_length(tf):
+    number = tf.train.range_input_producer(12, num_epochs=1, shuffle=False).dequeue()
+    length = number % 5 + 1
+    lengths, batch = tf.contrib.training.bucket_by_sequence_length(
+        length, [tf.fill([length], number)], 2, [3], dynamic_pad=True, allow_smaller_final_batch=True
+    )
+    runs = _run_out(tf, lengths, batch)
+    return sorted([found.tolist(), rows[0].tolist()] for found, rows in runs)

@@ -73,10 +73,10 @@ def test_warm_start_renames_and_follows_vocabularies(tmp_path):
     with tf.Graph().as_default(), tf.Session() as sess:
         words = tf.get_variable("words", [4, 1], partitioner=tf.fixed_size_partitioner(2))
         after = tf.get_variable("after", [1])
-        info = tf.train.VocabInfo(str(tmp_path / "new"), 3, 1, str(tmp_path / "old"), backup_initializer=tf.ones_initializer())
-        tf.train.warm_start(
-            path, var_name_to_vocab_info={"words": info}, var_name_to_prev_var_name={"after": "before"}
+        info = tf.train.VocabInfo(
+            str(tmp_path / "new"), 3, 1, str(tmp_path / "old"), backup_initializer=tf.ones_initializer()
         )
+        tf.train.warm_start(path, var_name_to_vocab_info={"words": info}, var_name_to_prev_var_name={"after": "before"})
         sess.run(tf.global_variables_initializer())
         assert sess.run(tf.convert_to_tensor(words)).tolist() == [[3.0], [1.0], [1.0], [1.0]]
         assert sess.run(after) == [7.0]
@@ -88,7 +88,9 @@ def test_warm_start_renames_and_follows_vocabularies(tmp_path):
 
 def test_state_file_is_read_and_written(saved, tmp_path):
     directory = str(tmp_path)
-    tf.train.update_checkpoint_state(directory, saved, [directory + "/x", saved], all_model_checkpoint_timestamps=[1.0, 2.0])
+    tf.train.update_checkpoint_state(
+        directory, saved, [directory + "/x", saved], all_model_checkpoint_timestamps=[1.0, 2.0]
+    )
     state = tf.train.get_checkpoint_state(directory)
     assert state.model_checkpoint_path == saved
     assert list(state.all_model_checkpoint_paths) == [directory + "/x", saved]
@@ -116,7 +118,14 @@ def test_checkpoints_come_as_they_are_written(saved, tmp_path):
     assert next(found) == saved
     assert list(found) == []
     asked = []
-    assert list(tf.train.checkpoints_iterator(str(tmp_path / "none"), timeout=0, timeout_fn=lambda: asked.append(1) or len(asked) > 2)) == []
+    assert (
+        list(
+            tf.train.checkpoints_iterator(
+                str(tmp_path / "none"), timeout=0, timeout_fn=lambda: asked.append(1) or len(asked) > 2
+            )
+        )
+        == []
+    )
     assert len(asked) == 3
 
 
@@ -126,7 +135,9 @@ def test_record_files(tmp_path):
         with tf.python_io.TFRecordWriter(path, options) as writer:
             writer.write(b"one")
             writer.write("zw\u00f6lf")
-        read = tf.python_io.tf_record_iterator(path, tf.python_io.TFRecordOptions(options) if options == "GZIP" else options)
+        read = tf.python_io.tf_record_iterator(
+            path, tf.python_io.TFRecordOptions(options) if options == "GZIP" else options
+        )
         assert list(read) == [b"one", "zw\u00f6lf".encode()]
         with pytest.raises(tf.errors.FailedPreconditionError):
             writer.write(b"more")

@@ -143,7 +143,9 @@ def test_everything_that_differs_is_said_at_once(sess, tmp_path):
     assert "a: [2,3] in the checkpoint, [3,2] here" in message and "b: [4] in the checkpoint, [5] here" in message
     with tf.Graph().as_default(), tf.Session() as new:
         tf.get_variable("a", [2, 3], tf.int32)
-        with pytest.raises(tf.errors.InvalidArgumentError, match="expected dtype int32 does not equal original dtype float"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="expected dtype int32 does not equal original dtype float"
+        ):
             tf.train.Saver().restore(new, path)
 
 

@@ -104,7 +104,10 @@ OURS: dict[str, dict[str, str]] = {
         "_as_tensor_list_list": "training.element_lists:as_lists",
     },
     "python.framework.random_seed": {"DEFAULT_GRAPH_SEED": _FUNCTIONS + "DEFAULT_GRAPH_SEED"},
-    "python.framework.smart_cond": {"smart_constant_value": _FUNCTIONS + "smart_constant_value"},
+    "python.framework.smart_cond": {
+        "smart_cond": "layers.smart_cond:smart_cond",
+        "smart_constant_value": _FUNCTIONS + "smart_constant_value",
+    },
     "python.framework.tensor_util": {"constant_value_as_shape": _FUNCTIONS + "constant_value_as_shape"},
     "python.framework.test_util": {
         "run_deprecated_v1": _FUNCTIONS + "unchanged",
@@ -123,7 +126,79 @@ OURS: dict[str, dict[str, str]] = {
         "ctc_loss_dense": "ops.ctc.dense_loss:ctc_loss_dense",
         "dense_labels_to_sparse": "ops.ctc.labels:dense_labels_to_sparse",
     },
+    "python.ops.distributions.kullback_leibler": {
+        "_DIVERGENCES": "ops.distributions.divergences:DIVERGENCES",
+        "_registered_kl": "ops.distributions.divergences:registered_kl",
+        "cross_entropy": "ops.distributions.divergences:cross_entropy",
+    },
+    "python.ops.distributions.special_math": {
+        name: f"ops.distributions.tails:{name}" for name in ("erfinv", "log_cdf_laplace", "log_ndtr", "ndtr", "ndtri")
+    },
+    "python.ops.distributions.util": {
+        **{
+            name: f"ops.distributions.parameters:{name}"
+            for name in (
+                "assert_integer_form", "assert_symmetric", "embed_check_categorical_event_shape",
+                "embed_check_integer_casting_closed", "embed_check_nonnegative_integer_form", "gen_new_seed",
+                "get_logits_and_probs", "log_combinations", "pick_vector",
+            )
+        },
+        "rotate_transpose": "ops.linear_operators.circulant:rotate_transpose",
+    },
     "python.ops.embedding_ops": {"_embedding_lookup_and_transform": "ops.embedding:lookup_and_transform"},
+    "python.ops.linalg.linear_operator_addition": {
+        "_AddAndReturnDiag": "ops.linear_operators.addition:AddAndReturnDiag",
+        "_AddAndReturnMatrix": "ops.linear_operators.addition:AddAndReturnMatrix",
+        "_AddAndReturnScaledIdentity": "ops.linear_operators.addition:AddAndReturnScaledIdentity",
+        "_AddAndReturnTriL": "ops.linear_operators.addition:AddAndReturnTriL",
+        "_Adder": "ops.linear_operators.addition:Adder",
+        "_Hints": "ops.linear_operators.addition:Hints",
+        "add_operators": "ops.linear_operators.addition:add_operators",
+    },
+    "python.ops.linalg.linear_operator_algebra": {
+        **{
+            name: f"ops.linear_operators.algebra:{name}"
+            for name in (
+                "RegisterAdjoint", "RegisterCholesky", "RegisterInverse", "RegisterMatmul", "RegisterSolve", "adjoint",
+                "cholesky", "inverse", "matmul", "solve",
+            )
+        },
+        **{
+            f"_{name}": f"ops.linear_operators.algebra:{name}"
+            for name in (
+                "registered_adjoint", "registered_cholesky", "registered_inverse", "registered_matmul",
+                "registered_solve",
+            )
+        },
+        "_ADJOINTS": "ops.linear_operators.algebra:ADJOINTS",
+        "_CHOLESKY_DECOMPS": "ops.linear_operators.algebra:CHOLESKYS",
+        "_INVERSES": "ops.linear_operators.algebra:INVERSES",
+        "_MATMUL": "ops.linear_operators.algebra:MATMULS",
+        "_SOLVE": "ops.linear_operators.algebra:SOLVES",
+    },
+    "python.ops.linalg.linear_operator_circulant": {"_to_complex": "ops.linear_operators.circulant:complex_of"},
+    "python.ops.linalg.linear_operator_util": {
+        **{
+            name: f"ops.linear_operators.assertions:{name}"
+            for name in (
+                "assert_compatible_matrix_dimensions", "assert_no_entries_with_modulus_zero", "assert_not_ref_type",
+                "assert_zero_imag_part", "convert_nonref_to_tensor", "is_ref",
+                "use_operator_or_provided_hint_unless_contradicting",
+            )
+        },
+        **{
+            name: f"ops.linear_operators.batches:{name}"
+            for name in (
+                "broadcast_matrix_batch_dims", "cholesky_solve_with_broadcast", "matrix_solve_with_broadcast",
+                "matrix_triangular_solve_with_broadcast", "shape_tensor",
+            )
+        },
+    },
+    "python.ops.signal.mel_ops": {
+        "_hertz_to_mel": "ops.signal.mel:hertz_to_mel",
+        "_mel_to_hertz": "ops.signal.mel:mel_to_hertz",
+    },
+    "python.ops.signal.util_ops": {"gcd": "ops.signal.frames:gcd"},
     "python.ops.sparse_ops": {
         "_DEFAULT_HASH_KEY": "ops.sparse.cross:DEFAULT_HASH_KEY",
         "_add_many_sparse_to_tensors_map": "ops.sparse.tensors_map:add_many_sparse_to_tensors_map",
@@ -149,6 +224,29 @@ OURS: dict[str, dict[str, str]] = {
             "initialize", "never_record_summaries", "record_if", "record_summaries_every_n_global_steps", "scalar",
             "should_record_summaries", "summary_writer_initializer_op",
         )
+    },
+    "python.layers.utils": {
+        **{
+            name: f"compat.layer_internals:{name}"
+            for name in ("constant_value", "deconv_output_length", "get_reachable_from_inputs", "normalize_padding")
+        },
+        "conv_input_length": "layers.geometry:input_length",
+        "conv_output_length": "layers.geometry:output_length",
+        "convert_data_format": "layers.geometry:op_layout",
+        "normalize_data_format": "layers.geometry:checked_layout",
+        "normalize_tuple": "layers.geometry:per_dimension",
+        "smart_cond": "layers.smart_cond:smart_cond",
+    },
+    "python.ops.rnn": {"_transpose_batch_time": "layers.rnn_step:time_and_batch_swapped"},
+    "python.ops.rnn_cell_impl": {
+        **{
+            name: f"compat.layer_internals:{name}"
+            for name in (
+                "ASSERT_LIKE_RNNCELL_ERROR_REGEXP", "_BIAS_VARIABLE_NAME", "_WEIGHTS_VARIABLE_NAME", "_concat",
+            )
+        },
+        "_zero_state_tensors": "layers.cells:zero_state_tensors",
+        "assert_like_rnncell": "layers.cells:check_is_cell",
     },
     "python.ops.summary_op_util": {
         name: f"ops.summary.functions:{name}" for name in ("clean_tag", "collect", "summary_scope")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.compiler import malloc
+from evergraph.compiler import disk_cache, malloc
 from evergraph.compiler.checks import checks_apart
 from evergraph.compiler.families import families
 from evergraph.compiler.plan import Instruction, Register, Stage
@@ -41,6 +41,7 @@ class Program:
         is_checked: bool = False,
     ) -> None:
         malloc.keep_freed_memory()
+        disk_cache.keep_programs()
         import jax
 
         self.stage = stage

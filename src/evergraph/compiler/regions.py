@@ -302,6 +302,8 @@ def _guards(
         return guards
 
     for op in ordered:
+        if op.opdef.updates and any(t.op.type == "RefMerge" for t in op.inputs):
+            raise Unstructured(f"which variable {op.name!r} updates depends on a branch")
         if op.type in ENTERS:
             continue  # whether its loop runs at all is a matter of the LoopOp
         if op.type in MERGES:
@@ -321,7 +323,7 @@ def _guards(
 
 def _merged(op: Operation, guards: list[Guards]) -> Guards:
     shared = frozenset.intersection(*guards)
-    if len(guards) == 2 and op.type == "Merge":
+    if len(guards) == 2:
         a, b = guards[0] - shared, guards[1] - shared
         if len(a) == 1 and len(b) == 1:
             ((p, side),), ((q, other),) = a, b

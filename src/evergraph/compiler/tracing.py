@@ -283,7 +283,7 @@ class _Loop:
         self.body = [i for i in loop.body if id(i) not in apart]
 
     def array(self, value: Any) -> Any:
-        if isinstance(value, TracedList) or value is DEAD or getattr(value, "dtype", None) == object:
+        if isinstance(value, TracedList) or value is DEAD or getattr(value, "dtype", None) == np.dtype(object):
             raise Untraceable(f"a variable of loop {self.loop.op.name!r} is no array")
         return self.xp.asarray(value)
 

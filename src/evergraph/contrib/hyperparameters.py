@@ -24,9 +24,7 @@ _ASSIGNMENT = re.compile(
 
 
 def _unparsable(name: str, type_: type, value: str, values: str) -> NoReturn:
-    raise ValueError(
-        f"Could not parse hparam '{name}' of type '{type_.__name__}' with value '{value}' in {values}"
-    )
+    raise ValueError(f"Could not parse hparam '{name}' of type '{type_.__name__}' with value '{value}' in {values}")
 
 
 def _assigned_twice(name: str, values: str) -> NoReturn:
@@ -50,9 +48,7 @@ def _parser(name: str, type_: type, values: str) -> Callable[[str], Any]:
     return parse_bool
 
 
-def _put_one(
-    results: dict[str, Any], name: str, index: str | None, parsed: Any, values: str
-) -> None:
+def _put_one(results: dict[str, Any], name: str, index: str | None, parsed: Any, values: str) -> None:
     if not index:
         if name in results:
             _assigned_twice(name, values)

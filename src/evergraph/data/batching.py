@@ -142,12 +142,9 @@ def padded_batch(source: Any, batch_size: Any, padded_shapes: Any, padding_value
     new_spec = structure.convert_legacy_structure(types, new_shapes, classes)
     flat_values = nest.flatten(values)
     flat_shapes = structure.get_flat_tensor_shapes(new_spec)
-    if _value(drops) is not None and not _value(drops):
-        made = ops.padded_batch_dataset(source._variant_tensor, size, padded, flat_values, output_shapes=flat_shapes)
-    else:
-        made = ops.padded_batch_dataset_v2(
-            source._variant_tensor, size, padded, flat_values, drops, output_shapes=flat_shapes
-        )
+    made = ops.padded_batch_dataset_v2(
+        source._variant_tensor, size, padded, flat_values, drops, output_shapes=flat_shapes
+    )
     return Built(made, new_spec)
 
 

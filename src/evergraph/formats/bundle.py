@@ -130,7 +130,7 @@ class BundleWriter:
             chunks, crc = _string_chunks(array)
         else:
             array = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            chunks, crc = [array], crc32c(array)
+            chunks, crc = [array.data], crc32c(array)
         for chunk in chunks:
             self._write(chunk)
         entry.size = self._offset - entry.offset
@@ -181,7 +181,7 @@ def _duplicate(name: str) -> errors.OpError:
     return errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
 
 
-def _string_chunks(array: np.ndarray) -> tuple[list[bytes], int]:
+def _string_chunks(array: np.ndarray) -> tuple[list[Any], int]:
     """Lengths, a checksum of them, and all strings; with the checksum of the whole."""
     strings = [s.encode() if isinstance(s, str) else bytes(s) for s in array.reshape(-1).tolist()]
     sizes = [len(s) for s in strings]
@@ -349,7 +349,7 @@ class BundleReader:
         entry = self._entry(name)
         shape = _shape(entry, self.prefix)
         try:
-            bounds = part.index(shape)
+            bounds = part.indices(shape)
             stored = [Slice.from_proto(proto) for proto in entry.slices]
             if not stored:
                 if self._last_whole[0] != name:
@@ -497,7 +497,7 @@ def _current_index(prefix: str) -> tuple[str, bool]:
 
 
 def _fill(file: BinaryIO, out: np.ndarray, name: str) -> None:
-    view = memoryview(out)
+    view = out.data
     while len(view):
         got = file.readinto(view)  # type: ignore[attr-defined]
         if not got:

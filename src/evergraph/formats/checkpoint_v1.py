@@ -202,7 +202,7 @@ class CheckpointV1Reader:
         try:
             if len(stored) == 1 and stored[0][0].is_whole(shape):
                 whole = self._value(name, *stored[0], shape, kind)
-                found = whole if part.is_whole(shape) else whole[part.index(shape)].copy()
+                found = whole if part.is_whole(shape) else whole[part.indices(shape)].copy()
             else:
                 there = sum(len(table) for table in self._tables)
                 if math.prod(part.shape(shape)) * kind.size > 64 * there:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evergraph.formats import files, messages
 from evergraph.formats.text import from_text, to_text
+from evergraph.framework import errors
 
 FILENAME_PB, FILENAME_PBTXT = "saved_model.pb", "saved_model.pbtxt"
 ASSETS_DIRECTORY, VARIABLES_DIRECTORY, VARIABLES_FILENAME = "assets", "variables", "variables"
@@ -29,7 +30,7 @@ def read_saved_model(directory: str) -> Any:
     if os.path.exists(path):
         try:
             return messages.SavedModel.FromString(files.read_file(path))
-        except files.errors.OpError:
+        except errors.OpError:
             raise
         except Exception as error:  # protobuf's own class has no public name that all its releases share
             raise OSError(f"Cannot parse file {path}: {error}.") from None

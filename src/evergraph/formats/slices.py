@@ -59,7 +59,7 @@ class Slice(NamedTuple):
     def shape(self, full: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(end - start for start, end in self.bounds(full))
 
-    def index(self, full: tuple[int, ...]) -> tuple[slice, ...]:
+    def indices(self, full: tuple[int, ...]) -> tuple[slice, ...]:
         return tuple(slice(start, end) for start, end in self.bounds(full))
 
     def is_whole(self, full: tuple[int, ...]) -> bool:

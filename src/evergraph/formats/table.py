@@ -16,7 +16,6 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
-from os.path import commonpath
 from typing import Any
 
 from evergraph.formats import snappy, varint
@@ -185,9 +184,17 @@ class TableWriter:
         return handle
 
 
+def _shared(a: bytes, b: bytes) -> int:
+    """How many bytes two byte strings have in common at their start."""
+    limit = min(len(a), len(b))
+    if a[:limit] == b[:limit]:
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])
+
+
 def _separator(key: bytes, following: bytes) -> bytes:
     """A short byte string not below `key` and below `following`."""
-    at = len(commonpath([key, following]))
+    at = _shared(key, following)
     if at < len(key) and at < len(following) and key[at] < 0xFF and key[at] + 1 < following[at]:
         return key[:at] + bytes([key[at] + 1])
     return key
@@ -213,7 +220,7 @@ class _BlockBuilder:
     def add(self, key: bytes, value: bytes) -> None:
         shared = 0
         if self._since < self._interval:
-            shared = len(commonpath([self._last, key]))
+            shared = _shared(self._last, key)
         else:
             self._restarts.append(self.size)
             self._since = 0

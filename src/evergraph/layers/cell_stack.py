@@ -37,6 +37,9 @@ class MultiRNNCell(RNNCell):
             raise TypeError(f"cells must be a list or tuple, but saw: {cells}.")
         if len({id(cell) for cell in cells}) < len(cells):
             _log.warning("At least two cells provided to MultiRNNCell are the same object and will share weights.")
+        for i, cell in enumerate(cells):
+            if hasattr(cell, "_checkpoint_dependencies"):
+                self._track_trackable(cell, f"cell-{i}")
         self._cells = cells
         self._state_is_tuple = state_is_tuple
         if not state_is_tuple and any(nest.is_nested(cell.state_size) for cell in cells):

@@ -29,6 +29,8 @@ class CellWrapper(RNNCell):
         super().__init__(*args, **kwargs)
         check_is_cell("cell", cell)
         self.cell = cell
+        if hasattr(cell, "_checkpoint_dependencies"):
+            self._track_trackable(cell, "cell")
 
     @property
     def wrapped_cell(self) -> Any:

@@ -21,6 +21,7 @@ from evergraph.framework import dtypes, nest
 from evergraph.framework.convert import convert_to_tensor, is_tensor_like
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
+from evergraph.layers.dependencies import WithDependencies
 from evergraph.layers.input_spec import InputSpec, check_inputs
 from evergraph.layers.layer_variables import (
     checked_trainable,
@@ -58,7 +59,7 @@ def default(method: Any) -> Any:
     return method
 
 
-class Layer:
+class Layer(WithDependencies):
     """What all layers are.
 
     Args:
@@ -280,6 +281,9 @@ class Layer:
             collections=kwargs.get("collections"),
             synchronization=synchronization,
             aggregation=aggregation,
+        )
+        self._track_trackable(
+            made, made.name.partition(":")[0].rpartition("/")[2] if name is None else name, overwrite=True
         )
         track_variable(made)
         if regularizer is not None:
@@ -582,6 +586,7 @@ class Layer:
         if not self._tracks_attributes or hasattr(type(self), name) or getattr(self, "_is_graph_network", False):
             object.__setattr__(self, name, value)
             return
+        self._track_attribute(name, value)
         for attribute in ("_layers", "_trainable_weights", "_non_trainable_weights"):
             if attribute not in self.__dict__:
                 object.__setattr__(self, attribute, [])
@@ -611,6 +616,7 @@ class Layer:
     def __delattr__(self, name: str) -> None:
         if self._tracks_attributes and name in self.__dict__:
             self._forget(self.__dict__[name], name)
+            self._track_attribute(name, None)
         object.__delattr__(self, name)
 
 

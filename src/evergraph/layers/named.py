@@ -55,12 +55,16 @@ def hard_sigmoid_activation(x: Any) -> Tensor:
     return clip.clip_by_value(raw_op("Add")(raw_op("Mul")(x, slope), middle), 0.0, 1.0)
 
 
+_NAMES: dict[int, str] = {}  # by the id of an op, which has the name of its type: the name of the function
+
+
 def _named(name: str, function: Any) -> Callable[..., Any]:
     def activation(x: Any) -> Tensor:
         return function(x)
 
     activation.__name__ = activation.__qualname__ = name
     activation.__doc__ = f"`tf.nn.{name}`."
+    _NAMES[id(function)] = name
     return activation
 
 
@@ -185,5 +189,5 @@ def described(thing: Any) -> Any:
         name = getattr(thing, "config_name", type(thing).__name__)
         return {"class_name": name.removeprefix("Narrow"), "config": thing.get_config()}
     if hasattr(thing, "__name__"):
-        return thing.__name__
+        return _NAMES.get(id(thing), thing.__name__)
     raise ValueError(f"Cannot serialize {thing}")

@@ -13,15 +13,14 @@ from evergraph.ops.variables import Variable
 
 
 @public("contrib.framework.smart_constant_value")
-def smart_constant_value(pred: Any) -> bool | None:
-    """The truth value of a bool, of 0 or 1, or of a tensor that is known by now; None for any other tensor.
+def smart_constant_value(pred: Any) -> Any:
+    """The truth value of a bool, of 0 or 1, or the value of a tensor that is known by now; None for any other tensor.
 
     Raises:
         TypeError: for anything else.
     """
     if isinstance(pred, Tensor):
-        found = constant_value(pred)
-        return None if found is None else bool(found)
+        return constant_value(pred)
     if pred in (0, 1):
         return bool(pred)
     if isinstance(pred, bool):
@@ -59,6 +58,6 @@ def smart_cond(
     return true_fn() if known else false_fn()
 
 
-def known_truth(pred: Any) -> bool | None:
+def known_truth(pred: Any) -> Any:
     """`smart_constant_value`, and None for a variable."""
     return None if isinstance(pred, Variable) else smart_constant_value(pred)

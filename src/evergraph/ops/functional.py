@@ -55,14 +55,15 @@ def _check_callable(fn: Any) -> None:
 
 def _rows(t: Tensor) -> Any:
     """How many rows `t` has: an int if that is known, and not 0, else a tensor."""
-    return t.shape.as_list()[0] or shape(t)[0]
+    known = t.static_shape[0] if t.static_shape else None
+    return known or shape(t)[0]
 
 
 def _set_rows(results: list[Tensor], elements: list[Tensor]) -> None:
     """Note that the results have as many rows as each of the elements."""
     rows = Dimension(None)
     for t in elements:
-        rows = Dimension(t.shape.with_rank_at_least(1).as_list()[0]) if rows.value is None else rows
+        rows = Dimension(t.shape.with_rank_at_least(1)[0].value) if rows.value is None else rows
     for t in results:
         t.set_shape(TensorShape([rows]).concatenate(t.shape[1:]))
 
@@ -285,7 +286,7 @@ def scan(
     flat = given.flatten(elems)
     with name_scope(name, "scan", flat), _variables_cached():
         flat = [converted(e, name="elem") for e in flat]
-        n = flat[0].shape.as_list()[0]
+        n = flat[0].static_shape[0] if flat[0].static_shape else None
         if n is None:
             n = shape(flat[0])[0]
         arrays = [

@@ -254,14 +254,23 @@ register_tensor_conversion_function((list, tuple), _convert_list, 99)
 
 
 def _concatenated(xp: Any, values: Any, axis: Any) -> Any:
+    axis = np.asarray(axis)
+    if axis.ndim:
+        raise kernel_error(
+            f"ConcatOp : axis tensor should be a scalar integer, but got shape {shapes.bracket_text(axis.shape)}"
+        )
     rank = len(values[0].shape)
     if rank == 0:
-        raise kernel_error("ConcatOp : Expected concatenating dimensions in the range [0, 0), got scalars")
-    where = checked_axis(int(axis), rank, "concat_dim")
+        raise kernel_error(f"ConcatOp : Expected concatenating dimensions in the range [0, 0), but got {axis.item()}")
+    where = checked_axis(axis.item(), rank, "concat_dim")
     for i, v in enumerate(values):
-        if len(v.shape) != rank or any(
-            a != b for k, (a, b) in enumerate(zip(v.shape, values[0].shape, strict=True)) if k != where
-        ):
+        if len(v.shape) != rank:
+            raise kernel_error(
+                "ConcatOp : Ranks of all input tensors should match: "
+                f"shape[0] = {shapes.bracket_text(tuple(values[0].shape))} vs. "
+                f"shape[{i}] = {shapes.bracket_text(tuple(v.shape))}"
+            )
+        if any(a != b for k, (a, b) in enumerate(zip(v.shape, values[0].shape, strict=True)) if k != where):
             raise kernel_error(
                 "ConcatOp : Dimensions of inputs should match: "
                 f"shape[0] = {shapes.bracket_text(tuple(values[0].shape))} vs. "

@@ -39,7 +39,7 @@ def _padded_shape(x: Shape, paddings: Any, sign: int = 1) -> Shape:
         raise ShapeError("Paddings must be non-negative")
     sums = (sign * paddings.sum(1)).tolist()
     sizes = [None if s is None else s + n for s, n in zip(with_rank(x, len(sums)), sums, strict=True)]
-    if None not in sizes and prod(sizes) > np.iinfo(np.int64).max:
+    if prod(s for s in sizes if s is not None) > np.iinfo(np.int64).max:
         raise ShapeError(f"Encountered overflow when multiplying the sizes {shapes.bracket_text(tuple(sizes))}")
     if any(s is not None and s < 0 for s in sizes):
         raise ShapeError(f"Negative dimension size caused by subtracting {sums} from {shapes.bracket_text(x)}")

@@ -95,7 +95,7 @@ def _few_blocks(index: np.ndarray, seed: int, seed2: int) -> tuple[Any, Any, Any
                 product0 & _MASK32,
             )
         out[:, column] = word0, word1, word2, word3
-    return tuple(out.reshape(4, *index.shape))  # type: ignore[return-value]
+    return tuple(out.reshape(4, *index.shape))
 
 
 def _uint64(value: Any) -> Any:

@@ -67,6 +67,8 @@ def _initial(how: str, dtype: np.dtype) -> Any:
 
 def _unsorted(how: str) -> Op:
     def kernel(xp: Any, data: Any, segment_ids: Any, num_segments: Any) -> Any:
+        if num_segments.ndim:
+            raise kernel_error(f"num_segments should be a scalar, not shape {bracket_text(num_segments.shape)}")
         count = num_segments.item()
         rank = segment_ids.ndim
         if data.shape[:rank] != segment_ids.shape:

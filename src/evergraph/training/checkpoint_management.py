@@ -8,7 +8,7 @@ from typing import Any
 
 from evergraph.formats import files
 from evergraph.formats.text import from_text, to_text
-from evergraph.framework import convert, log
+from evergraph.framework import convert, errors, log
 from evergraph.framework.api import public
 
 V1, V2 = 1, 2
@@ -136,7 +136,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
         return None
     try:
         state = from_text(files.read_file(path), messages.CheckpointState)
-    except (ValueError, files.errors.OpError) as error:
+    except (ValueError, errors.OpError) as error:
         log.warn("%s: %s", type(error).__name__, error)
         log.warn("%s: Checkpoint ignored", path)
         return None

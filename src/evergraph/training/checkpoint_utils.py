@@ -170,7 +170,7 @@ def _found(name: str, known: dict[str, Variable]) -> Any:
     """The variable called `name`, or the list of its parts, or None."""
     if name in known:
         return known[name]
-    parts = []
+    parts: list[Variable] = []
     while f"{name}/part_{len(parts)}" in known:
         parts.append(known[f"{name}/part_{len(parts)}"])
     return parts or None

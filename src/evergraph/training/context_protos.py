@@ -63,7 +63,7 @@ def _blank(kind: type, scope: str | None, message: Any) -> tuple[Any, Callable[[
     graph = get_default_graph()
     if kind is CondContext:
         graph.unique_name("cond_text")
-    context = kind.__new__(kind)
+    context: Any = object.__new__(kind)
     ControlFlowContext.__init__(context)
     context._name = prepend_name_scope(message.context_name, scope)
 

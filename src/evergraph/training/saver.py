@@ -17,6 +17,7 @@ from evergraph.framework.scopes import GraphKeys
 from evergraph.ops.variables import prepend_name_scope, saveable_objects, strip_name_scope
 from evergraph.runtime.session import BaseSession
 from evergraph.training import checkpoint_management, meta_graph
+from evergraph.training.collection_defs import add_collection_def
 from evergraph.training.global_step import global_step as value_of_step
 from evergraph.training.object_names import object_graph_key_mapping, remapped_saveables
 from evergraph.training.restore_errors import explained
@@ -341,7 +342,7 @@ class Saver:
 
     @staticmethod
     def _add_collection_def(meta_graph_def: Any, key: Any, export_scope: str | None = None) -> None:
-        meta_graph.add_collection_def(meta_graph_def, key, export_scope=export_scope)
+        add_collection_def(meta_graph_def, key, export_scope=export_scope)
 
     # Restoring
 

@@ -21,7 +21,8 @@ from evergraph.ops.opdef import raw_op
 from evergraph.ops.partitioned import PartitionedVariable
 from evergraph.ops.shaping import shape as shape_of
 from evergraph.training import saveable as saveables_of
-from evergraph.training.saveable import SaveableObject, on_cpu
+from evergraph.training.saveable import SaveableObject as Saveable
+from evergraph.training.saveable import on_cpu
 
 LEGACY, V1, V2 = 0, 1, 2
 
@@ -34,7 +35,7 @@ class BaseSaverBuilder:
     """
 
     SaveSpec = saveables_of.SaveSpec
-    SaveableObject = SaveableObject
+    SaveableObject = Saveable
     VariableSaveable = saveables_of.ReferenceVariableSaveable
     ResourceVariableSaveable = saveables_of.ResourceVariableSaveable
 
@@ -43,7 +44,7 @@ class BaseSaverBuilder:
 
     # The steps
 
-    def save_op(self, filename_tensor: Tensor, saveables: list[SaveableObject]) -> Operation:
+    def save_op(self, filename_tensor: Tensor, saveables: list[Saveable]) -> Operation:
         """Add the op that writes `saveables` to `filename_tensor`."""
         specs = [spec for saveable in saveables for spec in saveable.specs]
         names = [spec.name for spec in specs]
@@ -56,7 +57,7 @@ class BaseSaverBuilder:
         raise RuntimeError(f"Unexpected write_version: {self._write_version}")
 
     def bulk_restore(
-        self, filename_tensor: Tensor, saveables: list[SaveableObject], preferred_shard: int, restore_sequentially: bool
+        self, filename_tensor: Tensor, saveables: list[Saveable], preferred_shard: int, restore_sequentially: bool
     ) -> list[Tensor]:
         """Add the ops that read all tensors of `saveables`: here, one for each."""
         tensors: list[Tensor] = []
@@ -65,7 +66,7 @@ class BaseSaverBuilder:
                 tensors.extend(self.restore_op(filename_tensor, saveable, preferred_shard))
         return tensors
 
-    def restore_op(self, filename_tensor: Tensor, saveable: SaveableObject, preferred_shard: int) -> list[Tensor]:
+    def restore_op(self, filename_tensor: Tensor, saveable: Saveable, preferred_shard: int) -> list[Tensor]:
         """Add the ops that read the tensors of one `saveable`."""
         return [
             raw_op("RestoreV2")(filename_tensor, [spec.name], [spec.slice_spec], [spec.dtype.base_dtype])[0]
@@ -78,7 +79,7 @@ class BaseSaverBuilder:
 
     # Saving
 
-    def _AddSaveOps(self, filename_tensor: Tensor, saveables: list[SaveableObject]) -> Tensor:
+    def _AddSaveOps(self, filename_tensor: Tensor, saveables: list[Saveable]) -> Tensor:
         return with_dependencies([self.save_op(filename_tensor, saveables)], filename_tensor)
 
     def _AddShardedSaveOps(self, filename_tensor: Tensor, per_device: list[Any]) -> Tensor:
@@ -113,7 +114,7 @@ class BaseSaverBuilder:
     def _AddRestoreOps(
         self,
         filename_tensor: Tensor,
-        saveables: list[SaveableObject],
+        saveables: list[Saveable],
         restore_sequentially: bool,
         reshape: bool,
         preferred_shard: int = -1,
@@ -148,8 +149,8 @@ class BaseSaverBuilder:
                 )
         return group(*restores, name="restore_all")
 
-    def _GroupByDevices(self, saveables: list[SaveableObject]) -> list[tuple[str, list[SaveableObject]]]:
-        per_device: dict[str, list[SaveableObject]] = {}
+    def _GroupByDevices(self, saveables: list[Saveable]) -> list[tuple[str, list[Saveable]]]:
+        per_device: dict[str, list[Saveable]] = {}
         for saveable in saveables:
             places = {devices.canonical_name(spec.tensor.device) for spec in saveable.specs}
             if len(places) != 1:
@@ -236,7 +237,7 @@ class BulkSaverBuilder(BaseSaverBuilder):
     """Restores all tensors with one op: what a Saver uses unless told otherwise."""
 
     def bulk_restore(
-        self, filename_tensor: Tensor, saveables: list[SaveableObject], preferred_shard: int, restore_sequentially: bool
+        self, filename_tensor: Tensor, saveables: list[Saveable], preferred_shard: int, restore_sequentially: bool
     ) -> list[Tensor]:
         """Add the op that reads all tensors of `saveables`."""
         specs = [spec for saveable in saveables for spec in saveable.specs]

@@ -17,7 +17,7 @@ class EventFileWriterV2:
     """What `FileWriter(session=...)` writes with; the arguments are those of `EventFileWriter`, after the session."""
 
     def __init__(
-        self, session: Any, logdir: Any, max_queue: int = 10, flush_secs: int = 120, filename_suffix: str | None = ""
+        self, session: Any, logdir: Any, max_queue: int = 10, flush_secs: float = 120, filename_suffix: str | None = ""
     ) -> None:
         self._session = session
         self._logdir = convert.as_text(os.fspath(logdir))

@@ -92,7 +92,7 @@ class SummaryToEventTransformer:
 
     def _write_plugin_assets(self, graph: Graph) -> None:
         for asset in get_all_plugin_assets(graph):
-            directory = os.path.join(self.event_writer.get_logdir(), "plugins", asset.plugin_name)
+            directory = os.path.join(self.event_writer.get_logdir(), "plugins", asset.plugin_name or "")
             os.makedirs(directory, exist_ok=True)
             for name, contents in asset.assets().items():
                 write_file(os.path.join(directory, name), convert.as_bytes(contents))

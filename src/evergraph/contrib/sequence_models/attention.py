@@ -51,9 +51,7 @@ def _prepared_memory(memory: Any, lengths: Any, check_sizes: bool) -> Any:
     if check_sizes:
         for m in nest.flatten(memory):
             if not m.shape[2:].is_fully_defined():
-                raise ValueError(
-                    f"Expected memory {m.name} to have fully defined inner dims, but saw shape: {m.shape}"
-                )
+                raise ValueError(f"Expected memory {m.name} to have fully defined inner dims, but saw shape: {m.shape}")
     if lengths is None:
         return memory
     first = nest.flatten(memory)[0]

@@ -150,9 +150,9 @@ class AttentionWrapper(RNNCell):
                 )
             self._attention_layer_size = sum(
                 dimension_value(
-                    layer.compute_output_shape(
-                        [None, cell.output_size + dimension_value(mechanism.values.shape[-1])]
-                    )[-1]
+                    layer.compute_output_shape([None, cell.output_size + dimension_value(mechanism.values.shape[-1])])[
+                        -1
+                    ]
                 )
                 for layer, mechanism in zip(self._attention_layers, mechanisms, strict=True)
             )

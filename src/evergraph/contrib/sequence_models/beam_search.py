@@ -276,7 +276,9 @@ class BeamSearchDecoder(Decoder):
             return t
         shape = t.element_shape
         if shape.rank is None or shape.rank < 1:
-            _log.warning("The TensorArray %s in the cell state cannot be sorted: its elements' rank is unknown or 0.", t)
+            _log.warning(
+                "The TensorArray %s in the cell state cannot be sorted: its elements' rank is unknown or 0.", t
+            )
             return t
         batch, width = _static(self._batch_size), self._beam_width
         sizes = shape.as_list()
@@ -297,18 +299,17 @@ class BeamSearchDecoder(Decoder):
         rows = self._batch_size * self._beam_width
         condition = math.equal(shape[1], rows)
         if t.shape.rank != 2:
-            is_split = math.logical_and(
-                math.equal(shape[1], self._batch_size), math.equal(shape[2], self._beam_width)
-            )
+            is_split = math.logical_and(math.equal(shape[1], self._batch_size), math.equal(shape[2], self._beam_width))
             condition = math.logical_or(condition, is_split)
-        return Assert(condition, [f"elements of {t.name} are not [batch_size, beam_size, ...]: set reorder_tensor_arrays to False"])
+        return Assert(
+            condition,
+            [f"elements of {t.name} are not [batch_size, beam_size, ...]: set reorder_tensor_arrays to False"],
+        )
 
     def step(self, time: Any, inputs: Any, state: Any, name: str | None = None) -> Any:
         with name_scope(name, "BeamSearchDecoderStep", (time, inputs, state)):
             inputs = nest.map_structure(lambda inp: self._merge_batch_beams(inp, s=inp.shape[2:]), inputs)
-            cell_state = nest.map_structure(
-                self._maybe_merge_batch_beams, state.cell_state, self._cell.state_size
-            )
+            cell_state = nest.map_structure(self._maybe_merge_batch_beams, state.cell_state, self._cell.state_size)
             outputs, cell_state = self._cell(inputs, cell_state)
             outputs = nest.map_structure(lambda out: self._split_batch_beams(out, out.shape[1:]), outputs)
             cell_state = nest.map_structure(self._maybe_split_batch_beams, cell_state, self._cell.state_size)
@@ -370,9 +371,7 @@ def _step(
     if attended is not None:
         attended *= array.expand_dims(math.cast(not_finished, dtypes.float32), 2)
         accumulated = state.accumulated_attention_probs + attended
-    scores = _scores(
-        total, lengths, length_penalty_weight, coverage_penalty_weight, state.finished, accumulated
-    )
+    scores = _scores(total, lengths, length_penalty_weight, coverage_penalty_weight, state.finished, accumulated)
     convert_to_tensor(time, name="time")
     flat = array.reshape(scores, [batch_size, -1])
     width = convert_to_tensor(beam_width, dtype=dtypes.int32, name="beam_width")
@@ -392,13 +391,12 @@ def _step(
     next_lengths = of_beams(parents, state.lengths, beam_width, [-1])
     next_lengths += still
     next_accumulated: Any = ()
-    rows = [batch_size * beam_width, -1]
     if accumulated is not None:
-        next_accumulated = of_beams(
-            parents, accumulated, beam_width, rows, "next_accumulated_attention_probs"
-        )
+        rows = [batch_size * beam_width, -1]
+        next_accumulated = of_beams(parents, accumulated, beam_width, rows, "next_accumulated_attention_probs")
 
     def part(values: Any) -> Any:
+        rows = [batch_size * beam_width, -1]  # ops of its own for each part, also where they are not needed
         if isinstance(values, TensorArray):
             return values
         _require_rank(values)
@@ -418,8 +416,10 @@ def attention_probabilities(cell_state: Any, coverage_penalty_weight: Any) -> An
     """How much each place of the memory is attended to, averaged over the cells that do; None if it does not matter."""
     if coverage_penalty_weight == 0.0:
         return None
-    states = [cell_state] if isinstance(cell_state, AttentionWrapperState) else cell_state
-    found = [_alignments(s) for s in states if isinstance(s, AttentionWrapperState)] if isinstance(states, list | tuple) else []
+    states = cell_state if isinstance(cell_state, tuple) else ()
+    if isinstance(cell_state, AttentionWrapperState):
+        states = (cell_state,)
+    found = [_alignments(s) for s in states if isinstance(s, AttentionWrapperState)]
     if not found:
         raise ValueError("coverage_penalty_weight must be 0.0 if no cell is attentional.")
     return found[0] if len(found) == 1 else _mean_of(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import namedtuple
 from typing import Any
 
@@ -96,9 +97,7 @@ def dynamic_decode(
     with variable_scope(scope, "decoder") as varscope:
         cache_variables(varscope)
         if maximum_iterations is not None:
-            maximum_iterations = convert_to_tensor(
-                maximum_iterations, dtype=dtypes.int32, name="maximum_iterations"
-            )
+            maximum_iterations = convert_to_tensor(maximum_iterations, dtype=dtypes.int32, name="maximum_iterations")
             if maximum_iterations.shape.rank != 0:
                 raise ValueError("maximum_iterations must be a scalar")
         finished, inputs, state = decoder.initialize()
@@ -127,17 +126,13 @@ def dynamic_decode(
                 next_finished = decoder_finished
             else:
                 next_finished = math.logical_or(decoder_finished, finished)
-            next_lengths = array.where(
-                math.logical_not(finished), array.fill(array.shape(lengths), time + 1), lengths
-            )
+            next_lengths = array.where(math.logical_not(finished), array.fill(array.shape(lengths), time + 1), lengths)
             nest.assert_same_structure(state, decoder_state)
             nest.assert_same_structure(arrays, outputs)
             nest.assert_same_structure(inputs, next_inputs)
             emitted, next_state = outputs, decoder_state
             if impute_finished:
-                emitted = nest.map_structure(
-                    lambda out, zero: array.where(finished, zero, out), outputs, zero_outputs
-                )
+                emitted = nest.map_structure(lambda out, zero: array.where(finished, zero, out), outputs, zero_outputs)
 
                 def kept(new: Any, old: Any) -> Any:
                     if isinstance(old, TensorArray):
@@ -158,10 +153,8 @@ def dynamic_decode(
             swap_memory=swap_memory,
         )
         outputs = nest.map_structure(lambda a: a.stack(), arrays)
-        try:
+        with contextlib.suppress(NotImplementedError):  # a decoder need not have it
             outputs, final_state = decoder.finalize(outputs, final_state, final_lengths)
-        except NotImplementedError:
-            pass  # a decoder need not have it
         if not output_time_major:
             outputs = nest.map_structure(time_and_batch_swapped, outputs)
     return outputs, final_state, final_lengths
@@ -274,9 +267,7 @@ def sequence_loss(
     if len(weights.shape) != 2:
         raise ValueError("Weights must be a [batch_size x sequence_length] tensor")
     if average_across_timesteps and sum_over_timesteps:
-        raise ValueError(
-            "average_across_timesteps and sum_over_timesteps cannot be set to True at same time."
-        )
+        raise ValueError("average_across_timesteps and sum_over_timesteps cannot be set to True at same time.")
     if average_across_batch and sum_over_batch:
         raise ValueError("average_across_batch and sum_over_batch cannot be set to True at same time.")
     with name_scope(name, "sequence_loss", [logits, targets, weights]):

@@ -40,8 +40,7 @@ def sequence_loss_by_example(
     """
     if len(targets) != len(logits) or len(weights) != len(logits):
         raise ValueError(
-            "Lengths of logits, weights, and targets must be the same "
-            f"{len(logits)}, {len(weights)}, {len(targets)}."
+            f"Lengths of logits, weights, and targets must be the same {len(logits)}, {len(weights)}, {len(targets)}."
         )
     with name_scope(name, "sequence_loss_by_example", [*logits, *targets, *weights]):
         losses = []
@@ -132,8 +131,6 @@ def model_with_buckets(
                 found, _ = seq2seq(encoder_inputs[:inside], decoder_inputs[:outside])
                 outputs.append(found)
                 losses.append(
-                    loss(
-                        found, targets[:outside], weights[:outside], softmax_loss_function=softmax_loss_function
-                    )
+                    loss(found, targets[:outside], weights[:outside], softmax_loss_function=softmax_loss_function)
                 )
     return outputs, losses

@@ -457,7 +457,5 @@ def one2many_rnn_seq2seq(
                 if isinstance(feed_previous, bool):
                     outputs[name], states[name] = decode(feed_previous)
                 else:
-                    outputs[name], states[name] = _by_feeding(
-                        feed_previous, decode, len(decoder_inputs), encoder_state
-                    )
+                    outputs[name], states[name] = _by_feeding(feed_previous, decode, len(decoder_inputs), encoder_state)
     return outputs, states

@@ -242,9 +242,7 @@ class TrainingHelper(_SampleIsId):
 def _checked_probability(probability: Any) -> Tensor:
     tensor = convert_to_tensor(probability, name="sampling_probability")
     if tensor.shape.rank not in (0, 1):
-        raise ValueError(
-            f"sampling_probability must be either a scalar or a vector. saw shape: {tensor.shape}"
-        )
+        raise ValueError(f"sampling_probability must be either a scalar or a vector. saw shape: {tensor.shape}")
     return tensor
 
 

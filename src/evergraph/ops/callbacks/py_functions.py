@@ -125,11 +125,15 @@ def _checked(token: bytes, results: list[np.ndarray], types: list[DType]) -> lis
     return results
 
 
+def _results_in_run(run: Running, input: Any, token: bytes, types: Any) -> list[np.ndarray]:
+    run.let_others_go_on(PY_FUNCS)
+    return _checked(token, _results(_called(token, [_argument(x) for x in input])), types)
+
+
 @op("PyFunc", session=True, differentiable=False)
 def py_func_op(xp: Any, input: Any, *, run: Running, token: bytes, Tout: Any) -> list[np.ndarray]:
     """What a Python function gives for these arrays. Others of the run are called meanwhile, as far as the GIL lets."""
-    run.let_others_go_on(PY_FUNCS)
-    return _checked(token, _results(_called(token, [_argument(x) for x in input])), Tout)
+    return _results_in_run(run, input, token, Tout)
 
 
 @op("PyFuncStateless", session=True, differentiable=False)
@@ -139,9 +143,9 @@ def stateless_py_func_op(xp: Any, input: Any, *, run: Running, token: bytes, Tou
     With constants alone it is called once in a session, as TF does, which folds it.
     """
     if all(t.op.type == "Const" for t in run.op.inputs):
-        kept = run.resource(b"", b"", lambda: list(py_func_op.opdef.kernel(xp, input, run=run, token=token, Tout=Tout)))
+        kept = run.resource(b"", b"", lambda: _results_in_run(run, input, token, Tout))
         return [np.array(value) for value in kept]
-    return py_func_op.opdef.kernel(xp, input, run=run, token=token, Tout=Tout)
+    return _results_in_run(run, input, token, Tout)
 
 
 def _unknown_shapes(made: Operation) -> list[Shape]:

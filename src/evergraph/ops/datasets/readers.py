@@ -35,41 +35,53 @@ class Files(Dataset):
 
 
 class _Records(Iterator):
-    """A file that fails is left: the next element comes from the file after it."""
+    """A damaged file is left: the next element comes from the file after it. A file that cannot be read at all is tried
+    again."""
 
     def __init__(self, names: list[str], reader: Reader) -> None:
         self._names, self._reader = iter(names), reader
+        self._name: str | None = None
         self._records: Any = None
+
+    def _open(self) -> Any:
+        if self._records is None:
+            if self._name is None:
+                self._name = next(self._names)
+            self._records = iter(self._reader(self._name))
+        return self._records
+
+    def _failed(self, error: Exception) -> None:
+        self._records = None
+        if isinstance(error, errors.DataLossError):
+            self._name = None
 
     def __next__(self) -> Element:
         while True:
-            if self._records is None:
-                self._records = iter(self._reader(next(self._names)))
+            records = self._open()
             try:
-                return (next(self._records),)
+                return (next(records),)
             except StopIteration:
-                self._records = None
-            except Exception:
-                self._records = None
+                self._records = self._name = None
+            except Exception as error:
+                self._failed(error)
                 raise
 
     def take(self, count: int) -> list[Element]:
         taken: list[Element] = []
         while len(taken) < count:
-            if self._records is None:
-                try:
-                    self._records = iter(self._reader(next(self._names)))
-                except StopIteration:
-                    break
+            try:
+                records = self._open()
+            except StopIteration:
+                break
             wanted = count - len(taken)
             try:
-                part = list(zip(islice(self._records, wanted), strict=True))
-            except Exception:
-                self._records = None
+                part = list(zip(islice(records, wanted), strict=True))
+            except Exception as error:
+                self._failed(error)
                 raise
             taken += part
             if len(part) < wanted:
-                self._records = None
+                self._records = self._name = None
         return taken
 
 

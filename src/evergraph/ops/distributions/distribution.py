@@ -90,6 +90,24 @@ class Distribution:
         ValueError: if one of `graph_parents` is no tensor.
     """
 
+    # What a subclass computes: these raise NotImplementedError until it does.
+    _batch_shape_tensor: Any
+    _event_shape_tensor: Any
+    _sample_n: Any
+    _log_prob: Any
+    _prob: Any
+    _log_cdf: Any
+    _cdf: Any
+    _log_survival_function: Any
+    _survival_function: Any
+    _quantile: Any
+    _entropy: Any
+    _mean: Any
+    _mode: Any
+    _variance: Any
+    _stddev: Any
+    _covariance: Any
+
     def __init__(
         self,
         dtype: Any,
@@ -453,9 +471,5 @@ def _without_formula(method: str) -> Callable[..., Any]:
     return missing
 
 
-for _method in (
-    "batch_shape_tensor", "event_shape_tensor", "sample_n", "log_prob", "prob", "log_cdf", "cdf",
-    "log_survival_function", "survival_function", "quantile", "entropy", "mean", "mode", "variance", "stddev",
-    "covariance",
-):  # fmt: skip
+for _method in [name[1:] for name in Distribution.__annotations__]:
     setattr(Distribution, f"_{_method}", _without_formula(_method))

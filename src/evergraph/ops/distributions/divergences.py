@@ -13,18 +13,18 @@ from evergraph.ops.checks import Assert
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_formulas: dict[tuple[type, type], Callable[..., Tensor]] = {}
+DIVERGENCES: dict[tuple[type, type], Callable[..., Tensor]] = {}
 
 
-def _formula(kind_a: type, kind_b: type) -> Callable[..., Tensor] | None:
+def registered_kl(kind_a: type, kind_b: type) -> Callable[..., Tensor] | None:
     """The formula of the nearest ancestors of the two kinds; the first found, of several equally near."""
     near = [
         (steps_a + steps_b, steps_a, (a, b))
         for steps_a, a in enumerate(kind_a.__mro__)
         for steps_b, b in enumerate(kind_b.__mro__)
-        if (a, b) in _formulas
+        if (a, b) in DIVERGENCES
     ]
-    return _formulas[min(near, key=lambda entry: entry[:2])[2]] if near else None
+    return DIVERGENCES[min(near, key=lambda entry: entry[:2])[2]] if near else None
 
 
 @public("distributions.kl_divergence", "contrib.distributions.kl_divergence")
@@ -45,7 +45,7 @@ def kl_divergence(
     Raises:
         NotImplementedError: if there is no formula for the two kinds.
     """
-    formula = _formula(type(distribution_a), type(distribution_b))
+    formula = registered_kl(type(distribution_a), type(distribution_b))
     if formula is None:
         raise NotImplementedError(
             "No KL(distribution_a || distribution_b) registered for distribution_a type "
@@ -89,10 +89,10 @@ class RegisterKL:
     def __call__(self, kl_fn: F) -> F:
         if not callable(kl_fn):
             raise TypeError(f"kl_fn must be callable, received: {kl_fn}")
-        if self._key in _formulas:
+        if self._key in DIVERGENCES:
             raise ValueError(
                 f"KL({self._key[0].__name__} || {self._key[1].__name__}) has already been registered to: "
-                f"{_formulas[self._key]}"
+                f"{DIVERGENCES[self._key]}"
             )
-        _formulas[self._key] = kl_fn
+        DIVERGENCES[self._key] = kl_fn
         return kl_fn

@@ -181,7 +181,7 @@ def embed_check_categorical_event_shape(
         most = largest_integer(dtype)
         if x.shape.ndims == 0:
             raise ValueError("A categorical-distribution parameter must have at least 1 dimension.")
-        size = x.shape.as_list()[-1] if x.shape.ndims is not None else None
+        size: Any = x.shape.as_list()[-1] if x.shape.ndims is not None else None
         if size is not None:
             if size < 2:
                 raise ValueError("A categorical-distribution parameter must have at least 2 events.")

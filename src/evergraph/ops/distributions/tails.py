@@ -75,7 +75,7 @@ def _ndtr(x: Tensor) -> Tensor:
 
 def _polynomial(x: Tensor, falling: Sequence[float]) -> Tensor:
     kind = x.dtype.as_numpy_dtype
-    value = array.zeros_like(x)
+    value: Any = array.zeros_like(x)
     for coefficient in falling:
         value = np.array(coefficient, kind)[()] + value * x
     return value
@@ -138,6 +138,8 @@ def log_ndtr(x: Any, series_order: int = 3, name: str = "log_ndtr") -> Tensor:
         raise ValueError("series_order must be <= 30.")
     with name_scope(name, values=[x]):
         x = convert_to_tensor(x, name="x")
+        lower: Any
+        upper: Any
         if x.dtype.base_dtype == dtypes.float64:
             lower, upper = LOGNDTR_FLOAT64_LOWER, LOGNDTR_FLOAT64_UPPER
         elif x.dtype.base_dtype == dtypes.float32:

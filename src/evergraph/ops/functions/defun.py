@@ -146,7 +146,7 @@ class DefinedFunction:
         outer = get_default_graph()
         name = self._func_name or self._func.__name__
         body = FunctionGraph(name, outer, self._by_value)
-        names = [p for p in inspect.signature(self._func).parameters]
+        names = list(inspect.signature(self._func).parameters)
         with body.as_default():
             arguments = []
             for i, kind in enumerate(self._input_types):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor

@@ -6,8 +6,8 @@ the tiers. Two operators that no tier adds stay two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from evergraph.framework.scopes import name_scope
@@ -51,31 +51,34 @@ _DIAGONALS = (*_IDENTITIES, LinearOperatorDiag)
 _TRIANGLES = (*_DIAGONALS, LinearOperatorLowerTriangular)
 
 
-@dataclass(frozen=True)
 class Adder:
-    """How two operators of some kinds are added."""
+    """How two operators of some kinds are added: a subclass says which kinds, and what their sum is."""
 
-    name: str
-    kinds: tuple[type, ...]
-    sum_of: Callable[[Any, Any, dict[str, Any]], LinearOperator]
+    kinds: tuple[type, ...] = ()
 
-    def can_add(self, a: LinearOperator, b: LinearOperator) -> bool:
+    @property
+    def name(self) -> str:
+        """The name of the scope that holds the ops of the sum."""
+        return type(self).__name__.lstrip("_")
+
+    def can_add(self, op1: LinearOperator, op2: LinearOperator) -> bool:
         """Whether both operators are of the kinds that this adds."""
-        return isinstance(a, self.kinds) and isinstance(b, self.kinds)
+        return isinstance(op1, self.kinds) and isinstance(op2, self.kinds)
 
     def add(self, op1: Any, op2: Any, operator_name: str | None, hints: Hints | None = None) -> LinearOperator:
         """The sum of two operators, an operator."""
         known = inferred_hints(op1, op2, hints)
         if operator_name is None:
             operator_name = f"Add/{op1.name}__{op2.name}/"
-        options = {
-            "is_non_singular": known.is_non_singular,
-            "is_self_adjoint": known.is_self_adjoint,
-            "is_positive_definite": known.is_positive_definite,
-            "name": operator_name,
-        }
         with name_scope(self.name, values=op1.graph_parents + op2.graph_parents):
-            return self.sum_of(op1, op2, options)
+            return self._add(op1, op2, operator_name, known)
+
+    def _add(self, op1: Any, op2: Any, operator_name: str, hints: Hints) -> LinearOperator:
+        return self.sum_of(op1, op2, {**asdict(hints), "name": operator_name})
+
+    def sum_of(self, a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
+        """The sum of two operators, made with the given name and hints."""
+        raise NotImplementedError("An Adder says what the sum is")
 
 
 def _multiplier(operator: Any) -> Tensor:
@@ -84,39 +87,54 @@ def _multiplier(operator: Any) -> Tensor:
     return array.ones(operator.batch_shape_tensor(), dtype=operator.dtype)
 
 
-def _scaled_identity(a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
-    of_a, of_b = _multiplier(a), _multiplier(b)
-    rows = a.range_dimension_tensor()
-    return LinearOperatorScaledIdentity(num_rows=rows, multiplier=of_a + of_b, **options)
-
-
-def _diag(a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
-    return LinearOperatorDiag(diag=a.diag_part() + b.diag_part(), **options)
-
-
 def _dense_sum(a: Any, b: Any) -> Tensor:
     special, other = (a, b) if isinstance(a, _DIAGONALS) else (b, a)
     return special.add_to_tensor(other.to_dense())
 
 
-def _triangle(a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
-    return LinearOperatorLowerTriangular(tril=_dense_sum(a, b), **options)
+class AddAndReturnScaledIdentity(Adder):
+    """The sum of identities, a scaled identity."""
+
+    kinds = _IDENTITIES
+
+    def sum_of(self, a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
+        of_a, of_b = _multiplier(a), _multiplier(b)
+        rows = a.range_dimension_tensor()
+        return LinearOperatorScaledIdentity(num_rows=rows, multiplier=of_a + of_b, **options)
 
 
-def _matrix(a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
-    return LinearOperatorFullMatrix(matrix=_dense_sum(a, b), **options)
+class AddAndReturnDiag(Adder):
+    """The sum of diagonal operators, a diagonal one."""
+
+    kinds = _DIAGONALS
+
+    def sum_of(self, a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
+        return LinearOperatorDiag(diag=a.diag_part() + b.diag_part(), **options)
 
 
-add_and_return_scaled_identity = Adder("AddAndReturnScaledIdentity", _IDENTITIES, _scaled_identity)
-add_and_return_diag = Adder("AddAndReturnDiag", _DIAGONALS, _diag)
-add_and_return_tril = Adder("AddAndReturnTriL", _TRIANGLES, _triangle)
-add_and_return_matrix = Adder("AddAndReturnMatrix", (LinearOperator,), _matrix)
+class AddAndReturnTriL(Adder):
+    """The sum of diagonal and lower triangular operators, a lower triangular one."""
+
+    kinds = _TRIANGLES
+
+    def sum_of(self, a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
+        return LinearOperatorLowerTriangular(tril=_dense_sum(a, b), **options)
+
+
+class AddAndReturnMatrix(Adder):
+    """The sum of any operators, a dense one."""
+
+    kinds = (LinearOperator,)
+
+    def sum_of(self, a: Any, b: Any, options: dict[str, Any]) -> LinearOperator:
+        return LinearOperatorFullMatrix(matrix=_dense_sum(a, b), **options)
+
 
 DEFAULT_TIERS: tuple[tuple[Adder, ...], ...] = (
-    (add_and_return_scaled_identity,),
-    (add_and_return_diag,),
-    (add_and_return_tril,),
-    (add_and_return_matrix,),
+    (AddAndReturnScaledIdentity(),),
+    (AddAndReturnDiag(),),
+    (AddAndReturnTriL(),),
+    (AddAndReturnMatrix(),),
 )
 
 

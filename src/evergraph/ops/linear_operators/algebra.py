@@ -18,11 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Rules = dict[tuple[type, ...], Callable[..., Any]]
 
-_adjoints: Rules = {}
-_choleskys: Rules = {}
-_inverses: Rules = {}
-_matmuls: Rules = {}
-_solves: Rules = {}
+ADJOINTS: Rules = {}
+CHOLESKYS: Rules = {}
+INVERSES: Rules = {}
+MATMULS: Rules = {}
+SOLVES: Rules = {}
 
 
 def _nearest(kinds: tuple[type, ...], rules: Rules) -> Callable[..., Any] | None:
@@ -38,27 +38,27 @@ def _nearest(kinds: tuple[type, ...], rules: Rules) -> Callable[..., Any] | None
 
 def registered_adjoint(kind: type) -> Callable[..., Any] | None:
     """The rule for the adjoint of an operator of this kind."""
-    return _nearest((kind,), _adjoints)
+    return _nearest((kind,), ADJOINTS)
 
 
 def registered_cholesky(kind: type) -> Callable[..., Any] | None:
     """The rule for the Cholesky factor of an operator of this kind."""
-    return _nearest((kind,), _choleskys)
+    return _nearest((kind,), CHOLESKYS)
 
 
 def registered_inverse(kind: type) -> Callable[..., Any] | None:
     """The rule for the inverse of an operator of this kind."""
-    return _nearest((kind,), _inverses)
+    return _nearest((kind,), INVERSES)
 
 
 def registered_matmul(kind_a: type, kind_b: type) -> Callable[..., Any] | None:
     """The rule for the product of operators of these kinds."""
-    return _nearest((kind_a, kind_b), _matmuls)
+    return _nearest((kind_a, kind_b), MATMULS)
 
 
 def registered_solve(kind_a: type, kind_b: type) -> Callable[..., Any] | None:
     """The rule for what an operator of kind `kind_a` has to be applied to so that one of `kind_b` comes out."""
-    return _nearest((kind_a, kind_b), _solves)
+    return _nearest((kind_a, kind_b), SOLVES)
 
 
 def adjoint(a: Any, name: str | None = None) -> Any:
@@ -129,28 +129,28 @@ class _Register:
 class RegisterAdjoint(_Register):
     """Declare the adjoint of a kind of operators."""
 
-    _rules, _what, _argument = _adjoints, "Adjoint", "adjoint_fn"
+    _rules, _what, _argument = ADJOINTS, "Adjoint", "adjoint_fn"
 
 
 class RegisterCholesky(_Register):
     """Declare the Cholesky factor of a kind of operators."""
 
-    _rules, _what, _argument = _choleskys, "Cholesky", "cholesky_fn"
+    _rules, _what, _argument = CHOLESKYS, "Cholesky", "cholesky_fn"
 
 
 class RegisterInverse(_Register):
     """Declare the inverse of a kind of operators."""
 
-    _rules, _what, _argument = _inverses, "Inverse", "inverse_fn"
+    _rules, _what, _argument = INVERSES, "Inverse", "inverse_fn"
 
 
 class RegisterMatmul(_Register):
     """Declare the product of two kinds of operators."""
 
-    _rules, _what, _argument = _matmuls, "Matmul", "matmul_fn"
+    _rules, _what, _argument = MATMULS, "Matmul", "matmul_fn"
 
 
 class RegisterSolve(_Register):
     """Declare what one kind of operators has to be applied to so that another comes out."""
 
-    _rules, _what, _argument = _solves, "Solve", "solve_fn"
+    _rules, _what, _argument = SOLVES, "Solve", "solve_fn"

@@ -118,7 +118,7 @@ class _Circulant(LinearOperator):
         depth = self.block_depth
         shape: Any
         if blocks.shape.is_fully_defined():
-            sizes = blocks.shape.as_list()
+            sizes: list[Any] = blocks.shape.as_list()
             shape = [*sizes[:-depth], np.prod(sizes[-depth:])]
         else:
             dynamic = array.shape(blocks)
@@ -208,6 +208,7 @@ class _Circulant(LinearOperator):
 
     def _trace(self) -> Tensor:
         axes: Any
+        rank: Any
         if self.spectrum.shape.is_fully_defined():
             rank = self.spectrum.shape.ndims
             axes = np.arange(rank - self.block_depth, rank, dtype=np.int32)

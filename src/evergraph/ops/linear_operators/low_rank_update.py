@@ -99,7 +99,7 @@ class LinearOperatorLowRankUpdate(LinearOperator):
                     self._diag_update, is_positive_definite=is_diag_update_positive
                 )
             else:
-                rank = dimension_at_index(self._u.shape, -1).value
+                rank: Any = dimension_at_index(self._u.shape, -1).value
                 rank = array.shape(self._u)[-1] if rank is None else rank
                 self._diag_operator = LinearOperatorIdentity(num_rows=rank, dtype=dtype)
             self._is_diag_update_positive = is_diag_update_positive

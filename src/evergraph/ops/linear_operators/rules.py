@@ -25,7 +25,7 @@ from evergraph.ops.linear_operators.linear_operator import LinearOperator
 from evergraph.ops.linear_operators.lower_triangular import LinearOperatorLowerTriangular
 from evergraph.ops.linear_operators.zeros import LinearOperatorZeros
 
-Hints = dict[str, "bool | None"]
+Hints = dict[str, Any]
 
 
 def _same(a: LinearOperator) -> LinearOperator:

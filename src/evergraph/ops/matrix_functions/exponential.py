@@ -106,6 +106,8 @@ def matrix_exponential(input: Any, name: str | None = None) -> Tensor:
             rest = cases[1] if len(limits) == 1 else by_norm(limits[1:], cases[1:])
             return array.where(is_small, cases[0], rest)
 
+        degrees: tuple[int, ...]
+        limits: tuple[float, ...]
         if matrix.dtype in (dtypes.float16, dtypes.float32, dtypes.complex64):
             degrees, limits, reach = _SINGLE
         elif matrix.dtype in (dtypes.float64, dtypes.complex128):

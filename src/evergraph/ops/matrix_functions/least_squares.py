@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -115,9 +116,9 @@ def _composed(matrix: Tensor, fast: bool) -> bool:
         return False
     if not shape.is_fully_defined():
         return True
-    size = shape.num_elements() * matrix.dtype.size  # type: ignore[operator]
-    is_many = shape[:-2].num_elements() > min(shape.as_list()[-2:])  # type: ignore[operator, type-var]
-    return not (size > _CACHE_SIZE and is_many)
+    sizes: Any = shape.as_list()
+    is_many = prod(sizes[:-2]) > min(sizes[-2:])
+    return not (prod(sizes) * matrix.dtype.size > _CACHE_SIZE and is_many)
 
 
 @public("linalg.lstsq", "matrix_solve_ls")
@@ -184,7 +185,7 @@ def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str 
             static = a.shape[-2:]
             size: Any
             if static.is_fully_defined():
-                size = np.max(static.as_list())  # type: ignore[arg-type]
+                size = np.max(static.as_list())
             else:
                 size = math.reduce_max(array.shape(a)[-2:])
             eps = np.finfo(a.dtype.as_numpy_dtype).eps

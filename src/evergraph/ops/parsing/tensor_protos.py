@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework import dtypes, shapes
-from evergraph.framework.api import public
+from evergraph.framework.api import public, publish
 from evergraph.ops.constant import to_array
+from evergraph.ops.static_values import get_static_value
+
+publish("contrib.util.constant_value", get_static_value)
 
 
 @public("make_tensor_proto", "contrib.util.make_tensor_proto")

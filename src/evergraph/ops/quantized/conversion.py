@@ -24,7 +24,7 @@ def _integers(array: np.ndarray) -> np.ndarray:
     return array[array.dtype.names[0]] if array.dtype.names else array
 
 
-def _round(x: np.ndarray) -> np.ndarray:
+def _round(x: Any) -> Any:
     return np.trunc(x + np.copysign(_F(0.5), x))  # halves away from zero, as C's round
 
 

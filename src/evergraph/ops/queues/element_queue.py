@@ -372,7 +372,8 @@ class PaddingFifoQueue(FifoQueue):
             whole = np.full((len(components), *sizes), b"" if kind._kind == "S" else np.zeros((), kind.np))
             whole = whole.astype(kind.np)
             for i, component in enumerate(components):
-                whole[(i, *(slice(0, n) for n in component.shape))] = component
+                corner: tuple[Any, ...] = (i, *(slice(0, n) for n in component.shape))
+                whole[corner] = component
             batch.append(whole)
         return batch
 

@@ -51,7 +51,7 @@ def _made(
     shapes: Any,
     **more: Any,
 ) -> ElementQueue:
-    found = run.resource(
+    found: Any = run.resource(
         container, shared_name, lambda: kind(capacity, types, shapes, run.display_name(shared_name), **more)
     )
     if not isinstance(found, ElementQueue):

@@ -79,13 +79,14 @@ def _fixed_length_reader_v2(
     )
 
 
-for _name, _kernels in {
+_makers: dict[str, tuple[Any, Any]] = {
     "IdentityReader": (_identity_reader, _identity_reader),
     "WholeFileReader": (_whole_file_reader, _whole_file_reader),
     "TextLineReader": (_text_line_reader, _text_line_reader),
     "TFRecordReader": (_record_reader, _record_reader),
     "FixedLengthRecordReader": (_fixed_length_reader, _fixed_length_reader_v2),
-}.items():
+}
+for _name, _kernels in _makers.items():
     for _version, _kernel in zip(("", "V2"), _kernels, strict=True):
         op(_name + _version, session=True, differentiable=False)(_kernel).shape_from_op(handle_shape)
 

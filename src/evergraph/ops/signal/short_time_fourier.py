@@ -139,7 +139,7 @@ def inverse_stft(
 def _cut_or_filled(frames: Tensor, frame_length: Tensor) -> Tensor:
     """Frames of the length `frame_length`, whatever length the Fourier transform gave them."""
     wanted = get_static_value(frame_length)
-    rank = frames.shape.ndims
+    rank: Any = frames.shape.ndims
     given = None if rank is None else frames.shape.as_list()[-1]
     if wanted is None or given is None:
         frames = frames[..., :frame_length]

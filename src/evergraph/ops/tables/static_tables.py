@@ -191,7 +191,7 @@ class ContribHashTable(InitializableLookupTableBase):
         super().__init__(default_value, initializer)
         self._value_shape = self._default_value.get_shape()
 
-    _create_resource = StaticHashTable._create_resource  # type: ignore[assignment]
+    _create_resource = StaticHashTable._create_resource
 
     @property
     def init(self) -> Any:

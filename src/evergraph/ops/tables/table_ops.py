@@ -126,12 +126,13 @@ def _dense_table(
     return _checked(table, DenseTable, key_dtype, value_dtype)
 
 
-for _name, _kernel in {
+_makers: dict[str, Any] = {
     "HashTable": _hash_table,
     "MutableHashTable": _mutable_table,
     "MutableHashTableOfTensors": _mutable_table_of_tensors,
     "MutableDenseHashTable": _dense_table,
-}.items():
+}
+for _name, _kernel in _makers.items():
     for _version in ("", "V2"):
         op(_name + _version, session=True, differentiable=False)(_kernel).shape_from_op(handle_shape)
 

@@ -70,7 +70,7 @@ class LoadStatus:
         states: list[tuple[PythonState, str]] = []
         unused = []
         matched = self._matched()
-        by_key = {}
+        by_key: dict[str, list[SaveableObject]] = {}
         gathered = gather(self._root)
         own = {id(thing): node for thing, node in zip(gathered.objects, gathered.proto.nodes)}
         for saveable in gathered.saveables:

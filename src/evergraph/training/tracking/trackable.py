@@ -185,10 +185,11 @@ def own_values(thing: Any) -> dict[str, Any]:
 
 def walk(root: Any) -> tuple[list[Any], dict[int, tuple[str, ...]]]:
     """All objects below `root`, nearest first, and by `id` the names on the way to each."""
-    objects, paths = [root], {id(root): ()}
+    objects = [root]
+    paths: dict[int, tuple[str, ...]] = {id(root): ()}
     for thing in objects:
         for name, child in children(thing):
             if id(child) not in paths:
                 paths[id(child)] = (*paths[id(thing)], name)
                 objects.append(child)
-    return objects, paths  # type: ignore[return-value]
+    return objects, paths
