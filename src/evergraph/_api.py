@@ -28,6 +28,7 @@ EAGER = (
     "autodiff.control_flow",
     "autodiff.custom",
     "autodiff.hessians",
+    "autodiff.tape",
     "formats.graphdef",
     "runtime.session",
     "compat.switches",

@@ -153,3 +153,24 @@ def test_a_condition_checked_in_a_loop_fails_the_run(monkeypatch):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"not in \[0, 3\)"):
             session.run(step, {last: 5})
         np.testing.assert_array_equal(session.run(table), [4, 5, 6])
+
+
+def test_an_element_is_taken_where_a_counter_says(monkeypatch):
+    x = tf.placeholder(tf.float64, [4, 3])
+
+    def body(i, total):
+        part = tf.slice(x, [i, 0], [1, 3])
+        return i + 1, total + x[i] * x[-1 - i, 0] + x[:, 1][i] + tf.reduce_sum(x[tf.newaxis, i] * part)
+
+    _, total = tf.while_loop(lambda i, *_: i < 3, body, [0, tf.zeros([3], tf.float64)])
+    no_slice = tf.while_loop(lambda i, *_: i < 3, lambda i, t: (i + 1, t + x[i] ** 2), [0, tf.zeros([3], tf.float64)])[1]
+    feeds = [{x: v} for v in np.random.RandomState(1).rand(3, 4, 3)]
+    both([total, no_slice, tf.gradients(no_slice, x)], feeds, monkeypatch)
+
+
+def test_a_slice_that_begins_at_a_computed_place(monkeypatch):
+    x = tf.placeholder(tf.float32, [6])
+    top = tf.argmax(x, output_type=tf.int32)
+    feeds = [{x: np.roll([9, 1, 2, 3, 4, 5], k)} for k in range(5)]
+    found = both([x[top], tf.slice(x, tf.stack([top // 2]), [2]), tf.gradients(x[top], x)], feeds, monkeypatch)
+    assert found[3][0] == 9

@@ -12,7 +12,7 @@ def legacy_seq2seq(tf):
         legacy.embedding_tied_rnn_seq2seq(encoder, decoder, rnn.GRUCell(3), 10, 4, num_decoder_symbols=8)
     with tf.variable_scope("attention"):
         outputs, _ = legacy.embedding_attention_seq2seq(
-            encoder, decoder, rnn.GRUCell(3), 10, 8, 4, num_heads=2, feed_previous=True
+            encoder[:2], decoder, rnn.GRUCell(3), 10, 8, 4, num_heads=2, feed_previous=True
         )
         loss = legacy.sequence_loss(outputs, decoder, weights)
         tf.gradients(loss, tf.trainable_variables("attention"))
@@ -29,27 +29,28 @@ def legacy_seq2seq(tf):
 
 def decoders(tf):
     seq2seq, rnn = tf.contrib.seq2seq, tf.contrib.rnn
-    x = tf.placeholder(tf.float32, [2, 5, 4], name="x")
-    lengths = tf.placeholder(tf.int32, [2], name="lengths")
+    x = tf.placeholder(tf.float32, [None, 5, 4], name="x")
+    lengths = tf.placeholder(tf.int32, [None], name="lengths")
+    starts = tf.placeholder(tf.int32, [None], name="starts")
     embedding = tf.get_variable("embedding", [8, 4])
     helpers = {
         "training": seq2seq.TrainingHelper(x, lengths),
-        "greedy": seq2seq.GreedyEmbeddingHelper(embedding, tf.fill([2], 1), 0),
-        "sampled": seq2seq.SampleEmbeddingHelper(embedding, tf.fill([2], 1), 0, seed=3, softmax_temperature=2.0),
+        "greedy": seq2seq.GreedyEmbeddingHelper(embedding, starts, 0),
+        "sampled": seq2seq.SampleEmbeddingHelper(embedding, starts, 0, seed=3, softmax_temperature=2.0),
         "scheduled": seq2seq.ScheduledEmbeddingTrainingHelper(x, lengths, embedding, 0.5, seed=1, scheduling_seed=2),
     }
     for name, helper in helpers.items():
         with tf.variable_scope(name):
             cell = rnn.BasicLSTMCell(3)
             decoder = seq2seq.BasicDecoder(
-                cell, helper, cell.zero_state(2, tf.float32), output_layer=tf.layers.Dense(8)
+                cell, helper, cell.zero_state(tf.shape(x)[0], tf.float32), output_layer=tf.layers.Dense(8)
             )
             outputs, _, _ = seq2seq.dynamic_decode(
                 decoder, impute_finished=name == "training", maximum_iterations=None if name == "training" else 7
             )
             if name == "training":
-                targets = tf.placeholder(tf.int32, [2, 5], name="targets")
-                loss = seq2seq.sequence_loss(outputs.rnn_output, targets, tf.ones([2, 5]))
+                targets = tf.placeholder(tf.int32, [None, 5], name="targets")
+                loss = seq2seq.sequence_loss(outputs.rnn_output, targets, tf.ones_like(targets, tf.float32))
                 tf.gradients(loss, tf.trainable_variables(name))
 
 
@@ -77,15 +78,16 @@ def attention(tf):
 def beam_search(tf):
     seq2seq, rnn = tf.contrib.seq2seq, tf.contrib.rnn
     embedding = tf.get_variable("embedding", [8, 4])
-    memory = tf.placeholder(tf.float32, [2, 6, 3], name="memory")
+    memory = tf.placeholder(tf.float32, [None, 6, 3], name="memory")
+    starts = tf.placeholder(tf.int32, [None], name="starts")
     mechanism = seq2seq.BahdanauAttention(5, seq2seq.tile_batch(memory, 3))
     cell = seq2seq.AttentionWrapper(rnn.GRUCell(5), mechanism, attention_layer_size=4, alignment_history=True)
     decoder = seq2seq.BeamSearchDecoder(
         cell,
         embedding,
-        tf.fill([2], 1),
+        starts,
         0,
-        cell.zero_state(6, tf.float32),
+        cell.zero_state(tf.size(starts) * 3, tf.float32),
         3,
         output_layer=tf.layers.Dense(8),
         length_penalty_weight=0.6,

@@ -26,14 +26,14 @@ for _name in ("bilinear", "nearest_neighbor", "bicubic"):
         _call = lambda tf, x, _n=_name, _o=_options: [  # noqa: E731
             getattr(tf.image, "resize_" + _n)(x, size, **_o) for size in SIZES
         ]
-        case("resize_%s%s" % (_name, _where), _call, IMAGES)
+        case(f"resize_{_name}{_where}", _call, IMAGES)
     case(
-        "resize_%s_sizes" % _name,
+        f"resize_{_name}_sizes",
         lambda tf, x, _n=_name: [getattr(tf.image, "resize_" + _n)(x, size) for size in OTHER_SIZES],
         IMAGES[:1, ..., :1].copy(),
     )
     case(
-        "resize_%s_types" % _name,
+        f"resize_{_name}_types",
         lambda tf, x, y, z, _n=_name: [getattr(tf.image, "resize_" + _n)(v, [7, 3]) for v in (x, y, z)],
         BYTES,
         IMAGES.astype(np.float64),
@@ -43,7 +43,7 @@ for _name in ("bilinear", "nearest_neighbor", "bicubic"):
         atol=1e-6,
     )
     case(
-        "resize_%s_open" % _name,
+        f"resize_{_name}_open",
         lambda tf, x, size, _n=_name: getattr(tf.image, "resize_" + _n)(x, size),
         IMAGES,
         np.array([4, 9], np.int32),
@@ -78,7 +78,7 @@ case(
 )
 for _method in range(4):
     case(
-        "resize_images_%d" % _method,
+        f"resize_images_{_method}",
         lambda tf, x, y, _m=_method: [
             tf.image.resize_images(x, [4, 8], _m),
             tf.image.resize_images(y, [5, 6], _m),
@@ -214,10 +214,28 @@ case(
     rtol=1e-4,
     atol=1e-5,
 )
-case("crop_and_resize_no_boxes", lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]), IMAGES, BOXES[:0], WHICH[:0])
-case("crop_and_resize_wrong_image", lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]), IMAGES, BOXES, WHICH + 1)
+case(
+    "crop_and_resize_no_boxes",
+    lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]),
+    IMAGES,
+    BOXES[:0],
+    WHICH[:0],
+)
+case(
+    "crop_and_resize_wrong_image",
+    lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]),
+    IMAGES,
+    BOXES,
+    WHICH + 1,
+)
 case("crop_and_resize_to_nothing", lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [0, 2]), IMAGES, BOXES, WHICH)
-case("crop_and_resize_wrong_boxes", lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]), IMAGES, BOXES[:, :3], WHICH)
+case(
+    "crop_and_resize_wrong_boxes",
+    lambda tf, x, b, i: tf.image.crop_and_resize(x, b, i, [2, 2]),
+    IMAGES,
+    BOXES[:, :3],
+    WHICH,
+)
 
 # Flipping
 
@@ -231,7 +249,9 @@ case(
     IMAGES,
     ONE,
 )
-case("rot90", lambda tf, x, y: [tf.image.rot90(v, k) for v in (x, y) for k in range(-1, 5)], IMAGES, ONE, gradient=False)
+case(
+    "rot90", lambda tf, x, y: [tf.image.rot90(v, k) for v in (x, y) for k in range(-1, 5)], IMAGES, ONE, gradient=False
+)
 case(
     "rot90_open",
     lambda tf, x, k: [tf.image.rot90(x, k), tf.image.flip_left_right(x)],
@@ -263,7 +283,9 @@ for _kind in KINDS:
     )
 for _name in ("rgb_to_hsv", "hsv_to_rgb"):
     _call = lambda tf, x, _n=_name: getattr(tf.image, _n)(x)  # noqa: E731
-    _edges = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.2], [0.2, 0.7, 0.7]], np.float32)
+    _edges = np.array(
+        [[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.2], [0.2, 0.7, 0.7]], np.float32
+    )
     case(_name, _call, IMAGES, rtol=1e-4, atol=1e-5)
     case(_name + "_edges", _call, _edges, gradient=False)
     case(_name + "_float64", _call, IMAGES.astype(np.float64), gradient=False)

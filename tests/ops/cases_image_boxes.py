@@ -43,7 +43,12 @@ case("suppression_above_one", suppressed, BOXES, SCORES, np.array(1.5, np.float3
 case("suppression_wrong_boxes", suppressed, BOXES[:, :3], SCORES, *LIMITS)
 case("suppression_wrong_scores", suppressed, BOXES, SCORES[1:], *LIMITS)
 case("suppression_wrong_scores_open", suppressed, BOXES, SCORES[1:], *LIMITS, shapes={1: [None]})
-case("suppression_negative_sigma", lambda tf, b, s: tf.image.non_max_suppression_with_scores(b, s, 3, soft_nms_sigma=-1.0), BOXES, SCORES)
+case(
+    "suppression_negative_sigma",
+    lambda tf, b, s: tf.image.non_max_suppression_with_scores(b, s, 3, soft_nms_sigma=-1.0),
+    BOXES,
+    SCORES,
+)
 _OVERLAPS = floats(12, 12, low=0.0, high=1.0)
 np.fill_diagonal(_OVERLAPS, 1)
 case(
@@ -53,7 +58,12 @@ case(
     (_OVERLAPS + _OVERLAPS.T) / 2,
     SCORES[:12],
 )
-case("suppression_by_oblong_overlaps", lambda tf, x, s: tf.image.non_max_suppression_overlaps(x, s, 8), _OVERLAPS[:, 1:], SCORES[:12])
+case(
+    "suppression_by_oblong_overlaps",
+    lambda tf, x, s: tf.image.non_max_suppression_overlaps(x, s, 8),
+    _OVERLAPS[:, 1:],
+    SCORES[:12],
+)
 case(
     "combined_suppression",
     lambda tf, one, each, scores: [
@@ -130,7 +140,13 @@ case(
     shapes={0: [None, None, None, None]},
 )
 case("glimpse_wrong_offsets", lambda tf, x, o: tf.image.extract_glimpse(x, [2, 2], o), IMAGES, OFFSETS[:1])
-case("glimpse_wrong_offsets_open", lambda tf, x, o: tf.image.extract_glimpse(x, [2, 2], o), IMAGES, OFFSETS[:1], shapes={1: [None, 2]})
+case(
+    "glimpse_wrong_offsets_open",
+    lambda tf, x, o: tf.image.extract_glimpse(x, [2, 2], o),
+    IMAGES,
+    OFFSETS[:1],
+    shapes={1: [None, 2]},
+)
 case(
     "glimpse_two_noises",
     lambda tf, x, o: tf.raw_ops.ExtractGlimpse(input=x, size=[2, 2], offsets=o, uniform_noise=True, noise="zero"),

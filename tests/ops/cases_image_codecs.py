@@ -16,7 +16,9 @@ def case(name, call, *inputs, **options):
 
 
 def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)) & 0xFFFFFFFF)
+    return (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)) & 0xFFFFFFFF)
+    )
 
 
 def png(kind, depth, samples, seed=0, transparency=None, gamma=None, height=7, width=9):
@@ -52,16 +54,18 @@ def bmp(bits, height=4, width=5):
 for _name in ("photo.jpg", "full_colour.jpg", "progressive.jpg", "gray.jpg"):
     case(
         "jpeg_" + _name[:-4],
-        lambda tf, data: [tf.image.decode_jpeg(data, channels=n) for n in (0, 1, 3)]
-        + [
-            tf.image.decode_jpeg(data, ratio=2),
-            tf.image.decode_jpeg(data, ratio=8, channels=3),
-            tf.image.decode_jpeg(data, fancy_upscaling=False),
-            tf.image.decode_jpeg(data, dct_method="INTEGER_ACCURATE"),
-            tf.image.extract_jpeg_shape(data),
-            tf.image.extract_jpeg_shape(data, tf.int64),
-            tf.image.is_jpeg(data),
-        ],
+        lambda tf, data: (
+            [tf.image.decode_jpeg(data, channels=n) for n in (0, 1, 3)]
+            + [
+                tf.image.decode_jpeg(data, ratio=2),
+                tf.image.decode_jpeg(data, ratio=8, channels=3),
+                tf.image.decode_jpeg(data, fancy_upscaling=False),
+                tf.image.decode_jpeg(data, dct_method="INTEGER_ACCURATE"),
+                tf.image.extract_jpeg_shape(data),
+                tf.image.extract_jpeg_shape(data, tf.int64),
+                tf.image.is_jpeg(data),
+            ]
+        ),
         FILES[_name],
     )
 case(
@@ -104,7 +108,12 @@ case(
 )
 case("jpeg_shape_of_nothing", lambda tf, data: tf.image.extract_jpeg_shape(data), b"")
 case("jpeg_shape_of_text", lambda tf, data: tf.image.extract_jpeg_shape(data), b"not a picture")
-case("jpeg_of_vector", lambda tf, data: tf.image.decode_jpeg(data), np.array([FILES["photo.jpg"]], object), shapes={0: None})
+case(
+    "jpeg_of_vector",
+    lambda tf, data: tf.image.decode_jpeg(data),
+    np.array([FILES["photo.jpg"]], object),
+    shapes={0: None},
+)
 case("jpeg_of_known_vector", lambda tf, data: tf.image.decode_jpeg(data), np.array([FILES["photo.jpg"]], object))
 
 # PNG
@@ -115,7 +124,7 @@ DECODED = lambda tf, data: [  # noqa: E731
     tf.image.decode_png(data, channels=n, dtype=dtype) for n in (0, 1, 3, 4) for dtype in (tf.uint8, tf.uint16)
 ]
 for _kind, _depth, _samples in KINDS:
-    case("png_%d_%d" % (_kind, _depth), DECODED, png(_kind, _depth, _samples))
+    case(f"png_{_kind}_{_depth}", DECODED, png(_kind, _depth, _samples))
 case("png_transparent_gray", DECODED, png(0, 8, 1, transparency=struct.pack(">H", 100), seed=2))
 case("png_transparent_wide", DECODED, png(2, 16, 3, transparency=struct.pack(">HHH", 1, 2, 3)))
 case("png_transparent_palette", DECODED, png(3, 4, 1, transparency=bytes(bytearray(range(10)))))
@@ -124,7 +133,11 @@ PNG = png(6, 8, 4)
 case("png_truncated", lambda tf, data: tf.image.decode_png(data), PNG[:-60])
 case("png_header_only", lambda tf, data: tf.image.decode_png(data), PNG[:20])
 case("png_wrong_checksum", lambda tf, data: tf.image.decode_png(data), PNG[:30] + b"\0" + PNG[31:])
-case("png_wrong_pixels", lambda tf, data: tf.image.decode_png(data), png(6, 8, 4)[:41] + chunk(b"IDAT", b"abc") + chunk(b"IEND", b""))
+case(
+    "png_wrong_pixels",
+    lambda tf, data: tf.image.decode_png(data),
+    png(6, 8, 4)[:41] + chunk(b"IDAT", b"abc") + chunk(b"IEND", b""),
+)
 case("png_of_text", lambda tf, data: tf.image.decode_png(data), b"not a picture")
 case("png_of_five_channels", lambda tf, data: tf.image.decode_png(data, channels=5), PNG)
 case("png_op_reads_jpeg", lambda tf, data: tf.image.decode_png(data), FILES["full_colour.jpg"])
@@ -136,12 +149,17 @@ case("jpeg_op_reads_png", lambda tf, data: tf.image.decode_jpeg(data), PNG)
 case("gif", lambda tf, data: tf.image.decode_gif(data), FILES["animation.gif"])
 case("gif_still", lambda tf, data: [tf.image.decode_gif(data), tf.image.decode_png(data)], FILES["still.gif"])
 case("gif_animated_is_no_png", lambda tf, data: tf.image.decode_png(data), FILES["animation.gif"])
-case("gif_op_reads_jpeg_and_png", lambda tf, x, y: [tf.image.decode_gif(x), tf.image.decode_gif(y)], FILES["gray.jpg"], PNG)
+case(
+    "gif_op_reads_jpeg_and_png",
+    lambda tf, x, y: [tf.image.decode_gif(x), tf.image.decode_gif(y)],
+    FILES["gray.jpg"],
+    PNG,
+)
 case("gif_truncated", lambda tf, data: tf.image.decode_gif(data), FILES["animation.gif"][:-30])
 case("gif_header_only", lambda tf, data: tf.image.decode_gif(data), FILES["still.gif"][:20])
 case("gif_of_one_channel", lambda tf, data: tf.image.decode_jpeg(data, channels=1), FILES["still.gif"])
 for _bits in (8, 24, 32):
-    case("bmp_%d" % _bits, lambda tf, x, y: [tf.image.decode_bmp(x), tf.image.decode_bmp(y)], bmp(_bits), bmp(_bits, -3))
+    case(f"bmp_{_bits}", lambda tf, x, y: [tf.image.decode_bmp(x), tf.image.decode_bmp(y)], bmp(_bits), bmp(_bits, -3))
 case("bmp_channels", lambda tf, data: tf.image.decode_bmp(data, channels=3), bmp(24))
 case("bmp_wrong_channels", lambda tf, data: tf.image.decode_bmp(data, channels=1), bmp(24))
 case("bmp_16", lambda tf, data: tf.image.decode_bmp(data), bmp(16))
@@ -150,7 +168,12 @@ case("bmp_header_only", lambda tf, data: tf.image.decode_bmp(data), bmp(24)[:20]
 
 # Whichever it is
 
-for _name, _data in (("jpeg", FILES["full_colour.jpg"]), ("png", PNG), ("gif", FILES["animation.gif"]), ("bmp", bmp(24))):
+for _name, _data in (
+    ("jpeg", FILES["full_colour.jpg"]),
+    ("png", PNG),
+    ("gif", FILES["animation.gif"]),
+    ("bmp", bmp(24)),
+):
     case(
         "any_" + _name,
         lambda tf, data: [
@@ -160,8 +183,8 @@ for _name, _data in (("jpeg", FILES["full_colour.jpg"]), ("png", PNG), ("gif", F
         _data,
         atol=1e-6,
     )
-    case("any_%s_gray" % _name, lambda tf, data: tf.image.decode_image(data, channels=1), _data)
-    case("any_%s_with_alpha" % _name, lambda tf, data: tf.image.decode_image(data, channels=4), _data)
+    case(f"any_{_name}_gray", lambda tf, data: tf.image.decode_image(data, channels=1), _data)
+    case(f"any_{_name}_with_alpha", lambda tf, data: tf.image.decode_image(data, channels=4), _data)
 case("any_of_text", lambda tf, data: tf.image.decode_image(data), b"not a picture")
 case("any_of_nothing", lambda tf, data: tf.image.decode_image(data), b"")
 case("any_of_two_channels", lambda tf, data: tf.image.decode_image(data, channels=2), PNG)

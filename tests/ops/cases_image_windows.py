@@ -18,7 +18,7 @@ def case(name, call, *inputs, **options):
 
 for _i, (_size, _strides, _rates) in enumerate(GEOMETRIES):
     for _padding in ("SAME", "VALID"):
-        _name = "%s_%d" % (_padding.lower(), _i)
+        _name = f"{_padding.lower()}_{_i}"
         case(
             "patches_" + _name,
             lambda tf, x, _a=(_size, _strides, _rates, _padding): tf.extract_image_patches(x, *_a),
@@ -54,7 +54,11 @@ case(
 case("patches_too_large", lambda tf, x: tf.extract_image_patches(x, [1, 9, 2, 1], [1] * 4, [1] * 4, "VALID"), IMAGES)
 case("patches_of_three_sizes", lambda tf, x: tf.extract_image_patches(x, [1, 2, 2], [1] * 4, [1] * 4, "VALID"), IMAGES)
 case("patches_of_batches", lambda tf, x: tf.extract_image_patches(x, [2, 2, 2, 1], [1] * 4, [1] * 4, "VALID"), IMAGES)
-case("patches_of_a_matrix", lambda tf, x: tf.extract_image_patches(x, [1, 2, 2, 1], [1] * 4, [1] * 4, "VALID"), IMAGES[0, 0])
+case(
+    "patches_of_a_matrix",
+    lambda tf, x: tf.extract_image_patches(x, [1, 2, 2, 1], [1] * 4, [1] * 4, "VALID"),
+    IMAGES[0, 0],
+)
 for _padding in ("SAME", "VALID"):
     case(
         "volume_patches_" + _padding.lower(),
@@ -140,7 +144,7 @@ case("likeness_too_small", lambda tf, x, y: tf.image.ssim(x, y, 1.0), PICTURES[:
 for _name in ("fractional_max_pool", "fractional_avg_pool"):
     for _is_even in (False, True):
         case(
-            "%s%s" % (_name, "_by_one_number" if _is_even else ""),
+            _name + ("_by_one_number" if _is_even else ""),
             lambda tf, x, y, _n=_name, _e=_is_even: [
                 output
                 for v in (x, y)
@@ -151,4 +155,9 @@ for _name in ("fractional_max_pool", "fractional_avg_pool"):
             ints(1, 6, 10, 1, dtype=np.int32),
         )
     case(_name + "_of_channels", lambda tf, x, _n=_name: getattr(tf.nn, _n)(x, [2, 1, 1, 2]), IMAGES, gradient=False)
-    case(_name + "_with_needless_seed", lambda tf, x, _n=_name: getattr(tf.nn, _n)(x, [1, 2, 2, 1], seed=4), IMAGES, gradient=False)
+    case(
+        _name + "_with_needless_seed",
+        lambda tf, x, _n=_name: getattr(tf.nn, _n)(x, [1, 2, 2, 1], seed=4),
+        IMAGES,
+        gradient=False,
+    )

@@ -46,7 +46,15 @@ CALLS = {
         [37, 50, 3], [[[0.1, 0.2, 0.8, 0.9], [0.3, 0.3, 0.4, 0.4]]], seed=3, seed2=4
     ),
     "image_distorted_box_of_ranges": lambda tf: tf.image.sample_distorted_bounding_box(
-        tf.constant([300, 20, 3], tf.int64), tf.zeros([1, 0, 4]), 9, 0, tf.constant(0.7), [0.5, 3.0], [0.1, 0.6], 7, True
+        tf.constant([300, 20, 3], tf.int64),
+        tf.zeros([1, 0, 4]),
+        9,
+        0,
+        tf.constant(0.7),
+        [0.5, 3.0],
+        [0.1, 0.6],
+        7,
+        True,
     ),
     "stateless_uniform": lambda tf: tf.random.stateless_uniform([3], seed=[1, 2]),
     "stateless_uniform_int": lambda tf: tf.random.stateless_uniform([3], [5, 2], maxval=100, dtype=tf.int64),

@@ -32,7 +32,9 @@ def test_pillow_and_our_own_reader_agree(kind):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.sampled_from(["uint8", "uint16"]), st.integers(0, 99))
+@given(
+    st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.sampled_from(["uint8", "uint16"]), st.integers(0, 99)
+)
 def test_a_png_file_reads_back(height, width, channels, dtype, seed):
     largest = np.iinfo(dtype).max
     image = np.random.RandomState(seed).randint(0, largest + 1, (height, width, channels)).astype(dtype)

@@ -29,6 +29,8 @@ def _filled_from(tf, text, *columns, **more):
             keys, values = sess.run(table.export())
             order = np.argsort(keys)
             return keys[order], values[order], sess.run(table.size())
+    except tf.errors.OpError as error:
+        raise type(error)(None, None, error.message.replace(path, "words.txt"))
     finally:
         os.unlink(path)
 

@@ -77,6 +77,7 @@ OURS: dict[str, dict[str, str]] = {
             )
         },
         "convert_n_to_tensor": "framework.convert:convert_n_to_tensor",
+        "get_gradient_function": "autodiff.registry:gradient_function",
         "internal_convert_to_tensor": "convert_to_tensor",
         "name_from_scope_name": _FUNCTIONS + "name_from_scope_name",
         "strip_name_scope": _FUNCTIONS + "strip_name_scope",
@@ -88,6 +89,7 @@ OURS: dict[str, dict[str, str]] = {
         "RecordInput": "ops.readers.record_input:RecordInput",
         "StagingArea": "contrib.staging.StagingArea",
     },
+    "python.ops.image_ops_impl": {"_verify_compatible_image_shapes": "ops.image.quality:checked_alike"},
     "python.ops.lookup_ops": {
         name: f"contrib.lookup.{name}"
         for name in (
@@ -97,6 +99,7 @@ OURS: dict[str, dict[str, str]] = {
             "index_to_string_table_from_file", "index_to_string_table_from_tensor",
         )
     },
+    "python.ops.script_ops": {"_py_funcs": "ops.callbacks.py_functions:functions"},
     "python.ops.session_ops": {"TensorHandle": "ops.queues.session_tensors:TensorHandle"},
     "python.training.input": {
         "_as_original_type": "training.element_lists:as_given",

@@ -89,7 +89,7 @@ class LoopProgram:
     nexts: tuple[Register, ...]
     results: tuple[int, ...]
     static_inputs: frozenset[int]  # positions of inputs that must be known before the loop is compiled
-    predicates: frozenset[int]  # positions of inputs that decide which branch runs
+    predicates: frozenset[int]  # positions of inputs that had better be: they decide which branch runs, or where a slice begins
 
     def instructions(self) -> Iterator[Instruction]:
         """All of its instructions, those of loops inside included."""
@@ -446,16 +446,19 @@ class _LoopBlock(_Block):
         )
 
     def needed_from_outside(self, instructions: list[Instruction]) -> tuple[set[Register], set[Register]]:
-        """Registers that must be known while the loop is traced, and those that decide which branch runs."""
+        """Registers that must be known while the loop is traced, and those that had better be."""
         static: set[Register] = set()
         predicates: set[Register] = set()
         for instruction in reversed(instructions):
             predicates.update(r for r, _ in instruction.guards)
             if instruction.loop is not None:
                 predicates.update(instruction.inputs[i] for i in instruction.loop.predicates)
-            for source, is_static in zip(instruction.inputs, instruction.static, strict=True):
+            opdef = instruction.op.opdef
+            names = [""] * len(instruction.inputs) if instruction.loop else [arg.name for arg in opdef.inputs]
+            for name, source, is_static in zip(names, instruction.inputs, instruction.static, strict=True):
                 if is_static:
-                    static.update(source if isinstance(source, tuple) else (source,))
+                    wanted = predicates if name in opdef.dynamic else static
+                    wanted.update(source if isinstance(source, tuple) else (source,))
             if instruction.op.type not in ALWAYS_KNOWN and not static.isdisjoint(instruction.outputs):
                 for source in instruction.inputs:
                     static.update(source if isinstance(source, tuple) else (source,))
@@ -558,7 +561,9 @@ class _Assembly(_Block):
                             optional[key] = optional.get(key, True) and is_blind and not in_branch
                             guarded[key] = guarded.get(key, True) and (is_blind or in_branch)
                         read[register] = None
-                        if is_static:
+                        if is_static and name in opdef.dynamic:
+                            predicates.add(register)
+                        elif is_static:
                             static[register] = None
                 deciding = [r for r, _ in instruction.guards]
                 deciding += [instruction.selector[0]] if instruction.selector else []

@@ -112,23 +112,28 @@ def levels(
     return result
 
 
-def _static_tensors(op: Any) -> list[Tensor]:
-    """The inputs of `op` that must be known before it is traced."""
+def _static_tensors(op: Any, dynamic: bool = False) -> list[Tensor]:
+    """The inputs of `op` that must be known before it is traced; with `dynamic`, those that had better be as well."""
     if isinstance(op, LoopOp):
         assert op.region is not None
-        return statics_of(op.region)
+        return statics_of(op.region, dynamic)
     opdef = op.opdef
     if not opdef.static:
         return []
     groups = [(t,) for t in op.inputs] if opdef.plain else grouped_inputs(op)
-    return [t for is_static, group in zip(opdef.shape_static, groups, strict=True) if is_static for t in group]
+    return [
+        t
+        for arg, is_static, group in zip(opdef.inputs, opdef.shape_static, groups, strict=True)
+        if is_static and (dynamic or arg.name not in opdef.dynamic)
+        for t in group
+    ]
 
 
-def statics_of(region: Region) -> list[Tensor]:
+def statics_of(region: Region, dynamic: bool = False) -> list[Tensor]:
     """The tensors outside a loop that static operands inside it follow from."""
     wanted: list[Tensor] = []
     for op in (*region.head, *region.body):
-        wanted.extend(_static_tensors(op))
+        wanted.extend(_static_tensors(op, dynamic))
     outside: dict[Tensor, None] = {}
     seen: set[Tensor] = set()
     while wanted:
@@ -175,7 +180,7 @@ def _static_arithmetic(
     wanted = [t for t in predicates if t not in known and t not in fed and t.op in here]
     for op in ops:
         if not op.opdef.host:
-            wanted.extend(t for t in _static_tensors(op) if t not in known and t not in fed)
+            wanted.extend(t for t in _static_tensors(op, dynamic=True) if t not in known and t not in fed)
     marked: set[Operation] = set()
     while wanted:
         t = wanted.pop()

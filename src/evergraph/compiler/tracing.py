@@ -218,7 +218,7 @@ class Tracer:
             )  # its branch was left out in an earlier stage, whose predicate this one is given
             return
         for value, is_static, arg in zip(args, instruction.static, op.opdef.inputs, strict=True):
-            if is_static and not is_known(value):
+            if is_static and not is_known(value) and arg.name not in op.opdef.dynamic:
                 raise Untraceable(f"operand {arg.name!r} of {op.name!r} ({op.type}) depends on a value")
         try:
             if instruction.random >= 0:

@@ -87,7 +87,7 @@ class OpDef:
         "allows_uninitialized_input", "inferred", "plain", "source", "builder",
         "has_ref_inputs", "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient", "differentiable", "host",
         "static", "updates", "blind", "random_blocks", "kernel_attrs", "is_declared", "opaque", "doc", "check", "pure",
-        "session",
+        "session", "dynamic",
     )  # fmt: skip
 
     def __init__(self, line: str) -> None:
@@ -124,6 +124,7 @@ class OpDef:
         self.host = False
         self.session = False
         self.static: tuple[str, ...] = ()
+        self.dynamic: tuple[str, ...] = ()
         self.updates: tuple[str, ...] = ()
         self.blind: tuple[str, ...] = ()
         self.random_blocks: Callable[..., int] | None = None

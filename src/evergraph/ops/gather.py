@@ -221,6 +221,11 @@ def _outside(indices: Any, sizes: Any, what: str) -> Any:
 @op("GatherNd")
 def gather_nd_op(xp: Any, params: Any, indices: Any) -> Any:
     """Elements (or slices) of `params` at the coordinates in the last dimension of `indices`."""
+    if 0 in params.shape and 0 not in indices.shape[:-1] and 0 not in params.shape[indices.shape[-1] :]:
+        raise kernel_error(
+            "Requested more than 0 entries, but params is empty.  Params shape: "
+            f"{shapes.bracket_text(tuple(params.shape))}"
+        )
     columns = _coordinates(xp, indices, params.shape, _outside(indices, params.shape, "param shape"))
     if not columns:
         return xp.broadcast_to(params, indices.shape[:-1] + params.shape)
@@ -310,6 +315,8 @@ def _batch_gather_nd(params: Any, indices: Any, batch_dims: int, name: str | Non
 
 
 def _scattered(xp: Any, base: Any, indices: Any, updates: Any, scatter: Any) -> Any:
+    if 0 in base.shape and (0 not in indices.shape or 0 not in updates.shape):
+        raise kernel_error("Indices and updates specified for empty output shape")
     depth = indices.shape[-1] if indices.shape else 0
     wanted = tuple(indices.shape[:-1]) + tuple(base.shape[depth:])
     if tuple(updates.shape) != wanted:
@@ -341,7 +348,8 @@ def scatter_nd(xp: Any, indices: Any, updates: Any, shape: Any) -> Any:
     return _scattered(xp, xp.zeros(sizes, updates.dtype), indices, updates, scatter_add)
 
 
-def _check_scatter(indices: Shape, updates: Shape, out: Shape) -> None:
+def check_scatter(indices: Shape, updates: Shape, out: Shape, what: str = "output") -> None:
+    """Refuse indices and updates that do not fit each other or an output, which messages call `what`."""
     if shapes.size_of(out) == 0 and (shapes.size_of(indices) or shapes.size_of(updates)):
         raise ShapeError("Indices and updates specified for empty output shape")
     with_rank_at_least(indices, 1)
@@ -350,7 +358,7 @@ def _check_scatter(indices: Shape, updates: Shape, out: Shape) -> None:
     outer, depth = len(indices) - 1, indices[-1]
     parts = [(f"outer {outer}", "indices", indices[:-1], updates[:outer])]
     if out is not None:
-        parts.append((f"inner {len(out) - depth}", "output", out[depth:], updates[outer:]))
+        parts.append((f"inner {len(out) - depth}", what, out[depth:], updates[outer:]))
     for which, of, expected, found in parts:
         try:
             merge(expected, found)
@@ -365,7 +373,7 @@ def _check_scatter(indices: Shape, updates: Shape, out: Shape) -> None:
 @scatter_nd.shape
 def scatter_nd_shape(indices: Any, updates: Any, shape: Any) -> Any:
     out = static_values.as_shape(shape)
-    _check_scatter(indices, updates, out)
+    check_scatter(indices, updates, out)
     return out
 
 
@@ -399,7 +407,7 @@ def scatter_nd_non_aliasing_add(xp: Any, input: Any, indices: Any, updates: Any)
 
 
 def _tensor_scatter_shape(tensor: Any, indices: Any, updates: Any) -> Any:
-    _check_scatter(indices, updates, tensor)
+    check_scatter(indices, updates, tensor)
     return tensor
 
 

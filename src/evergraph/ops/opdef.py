@@ -19,6 +19,7 @@ output. `matmul` is then a builder: `matmul(a, b, name=None)` adds the op to the
 The options of `@op`:
 
     static=("shape",)   these inputs are NumPy arrays even while a stage is traced, and reach the shape rule as values
+    dynamic=("begin",)  of those, the ones that the kernel can also take as tracers, when nothing makes them known
     host=True           runs on the host only: strings, files, output shapes that depend on values
     session=True        the kernel (of a host op) gets a keyword `run`: the session's queues, tables, ... (running.py)
     updates=("ref",)    inputs that name variables: the kernel gets their current values and gives the new ones,
@@ -147,6 +148,7 @@ def op(
     name: str,
     *,
     static: Sequence[str] = (),
+    dynamic: Sequence[str] = (),
     host: bool = False,
     session: bool = False,
     updates: Sequence[str] = (),
@@ -163,7 +165,7 @@ def op(
     if opdef.is_declared:
         raise ValueError(f"op {name!r} is declared twice")
     opdef.is_declared = True
-    opdef.static = tuple(static)
+    opdef.static, opdef.dynamic = tuple(static), tuple(dynamic)
     opdef.shape_static = tuple(arg.name in opdef.static for arg in opdef.inputs)
     opdef.host = host or session
     opdef.session = session

@@ -19,7 +19,7 @@ from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import Shape, bracket_text, merge, with_rank, with_rank_at_least
+from evergraph.framework.shapes import Shape, ShapeError, bracket_text, merge, with_rank, with_rank_at_least
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import arithmetic, array, cast, comparisons, elementwise
 from evergraph.ops.constant import constant
@@ -140,18 +140,35 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
 # Groups in order
 
 
-def _require_increasing(ids: Any) -> int:
-    """The number of groups."""
-    if ids.size and ids[0] < 0 or (np.diff(ids) < 0).any():
-        raise kernel_error("segment ids must be >= 0" if ids[0] < 0 else "segment ids are not increasing")
-    return int(ids[-1]) + 1 if ids.size else 0
+def _number_of_groups(ids: Any) -> int:
+    """One more than the last id."""
+    count = int(ids[-1]) + 1 if ids.size else 0
+    if count < (1 if ids.size else 0):
+        raise kernel_error("segment ids must be >= 0")
+    return count
+
+
+def _require_increasing(ids: Any, count: int) -> None:
+    """Refuse ids that fall, or that do not count up to `count`: the first group at fault says which."""
+    firsts = ids[np.diff(ids, prepend=ids[:1] - 1) != 0]
+    falls = np.append(np.diff(firsts) < 0, False)
+    outside = (firsts < 0) | (firsts >= count)
+    if not (falls | outside).any():
+        return
+    where = int(np.argmax(falls | outside))
+    if falls[where]:
+        raise kernel_error("segment ids are not increasing")
+    raise kernel_error(
+        f"Segment id {firsts[where]} out of range [0, {count}), possibly because 'segment_ids' input is not sorted."
+    )
 
 
 def _sorted(how: str) -> Op:
     def kernel(xp: Any, data: Any, segment_ids: Any) -> Any:
         if segment_ids.ndim != 1 or data.shape[:1] != segment_ids.shape:
             raise kernel_error("segment_ids should be the same size as dimension 0 of input.")
-        count = _require_increasing(segment_ids)
+        count = _number_of_groups(segment_ids)
+        _require_increasing(segment_ids, count)
         if how == "mean":
             return _means(data, segment_ids, count, sqrt=False)
         result = grouped(np, how, data, segment_ids, count, _initial(how, data.dtype))
@@ -192,6 +209,9 @@ def _sparse_segment(suffix: str, sqrt: bool | None) -> tuple[Op, Op]:
     """Declare the op and its twin that is told the number of groups; `sqrt` is None for the plain sum."""
 
     def picked(data: Any, indices: Any, segment_ids: Any, count: int) -> Any:
+        if indices.shape != segment_ids.shape:
+            raise kernel_error("segment_ids and indices should have same size.")
+        _require_increasing(segment_ids, count)
         outside = (indices < 0) | (indices >= data.shape[0])
         if outside.any():
             where = int(np.argmax(outside))
@@ -202,12 +222,14 @@ def _sparse_segment(suffix: str, sqrt: bool | None) -> tuple[Op, Op]:
         return _means(rows, segment_ids, count, sqrt)
 
     def kernel(xp: Any, data: Any, indices: Any, segment_ids: Any) -> Any:
-        return picked(data, indices, segment_ids, _require_increasing(segment_ids))
+        return picked(data, indices, segment_ids, _number_of_groups(segment_ids))
 
     def numbered(xp: Any, data: Any, indices: Any, segment_ids: Any, num_segments: Any) -> Any:
         count = int(num_segments)
-        if _require_increasing(segment_ids) > count:
+        if segment_ids.size and segment_ids[-1] >= count:
             raise kernel_error("segment ids must be < num_segments")
+        if count < 0 or (segment_ids.size and count == 0):
+            raise kernel_error("segment ids must be >= 0")
         return picked(data, indices, segment_ids, count)
 
     kernel.__name__ = f"SparseSegment{suffix}"
@@ -225,6 +247,8 @@ def _sparse_shape(data: Shape, indices: Shape, segment_ids: Shape) -> Shape:
 
 def _numbered_shape(data: Shape, indices: Shape, segment_ids: Shape, num_segments: Any) -> Shape:
     rows = _sparse_shape(data, indices, segment_ids)
+    if num_segments is not None and int(num_segments) < 0:
+        raise ShapeError("Cannot specify a negative value for num_segments")
     return None if rows is None else (None if num_segments is None else int(num_segments), *rows[1:])
 
 
@@ -260,6 +284,7 @@ sparse_segment_sqrt_n = _public_sparse("SqrtN", "sqrt_n")
 
 def _sparse_segment_grad_op(suffix: str, sqrt: bool) -> Op:
     def kernel(xp: Any, grad: Any, indices: Any, segment_ids: Any, output_dim0: Any) -> Any:
+        _require_fit(grad, indices, segment_ids, int(output_dim0))
         sizes = np.bincount(segment_ids, minlength=grad.shape[0]).astype(np.float64)
         divisor = (np.sqrt(sizes) if sqrt else sizes).astype(grad.dtype).reshape(-1, *[1] * (grad.ndim - 1))
         return grouped(np, "sum", (grad / np.maximum(divisor, 1))[segment_ids], indices, int(output_dim0), 0)
@@ -267,6 +292,18 @@ def _sparse_segment_grad_op(suffix: str, sqrt: bool) -> Op:
     kernel.__name__ = f"SparseSegment{suffix}Grad"
     kernel.__doc__ = f"The gradient of SparseSegment{suffix}."
     return op(kernel.__name__, host=True, static=("output_dim0",), shape=_grad_shape, differentiable=False)(kernel)
+
+
+def _require_fit(grad: Any, indices: Any, segment_ids: Any, rows: int) -> None:
+    if indices.shape != segment_ids.shape:
+        raise kernel_error("segment_ids and indices should have same size.")
+    groups = grad.shape[0]
+    if segment_ids.size and segment_ids[-1] >= groups:
+        raise kernel_error("Invalid number of segments")
+    for what, values, count in (("Segment id", segment_ids, groups), ("Index", indices, rows)):
+        outside = (values < 0) | (values >= count)
+        if outside.any():
+            raise kernel_error(f"{what} {values[np.argmax(outside)]} out of range [0, {count}).")
 
 
 def _grad_shape(grad: Shape, indices: Shape, segment_ids: Shape, output_dim0: Any) -> Shape:

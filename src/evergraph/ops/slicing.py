@@ -25,18 +25,21 @@ from evergraph.ops import static_values
 from evergraph.ops.constant import constant
 from evergraph.ops.filling import ones_like
 from evergraph.ops.joining import concat, stack
-from evergraph.ops.opdef import kernel_error, op, raw_op
+from evergraph.ops.opdef import kernel_error, op, raw_op, require
 from evergraph.ops.selecting import boolean_mask
 from evergraph.ops.shaping import rank, reshape, shape
+from evergraph.ops.traced_lists import Untraceable
 
 _slice = slice  # Python's: this module's own stands in its way
 
 # Slice: begin and size
 
 
-@op("Slice", static=("begin", "size"))
+@op("Slice", static=("begin", "size"), dynamic=("begin",))
 def slice_op(xp: Any, input: Any, begin: Any, size: Any) -> Any:
     """`size` elements from `begin` on, in each dimension; a size of -1 goes to the end."""
+    if not isinstance(begin, np.ndarray | np.generic):
+        return _slice_from(xp, input, begin, np.ravel(size).tolist())
     starts, sizes = np.ravel(begin).tolist(), np.ravel(size).tolist()
     if np.ndim(begin) != 1 or np.ndim(size) != 1:
         raise kernel_error(
@@ -57,6 +60,18 @@ def slice_op(xp: Any, input: Any, begin: Any, size: Any) -> Any:
             raise kernel_error(f"Expected size[{i}] in [0, {whole - b}], but got {n}")
         index.append(_slice(b, b + n))
     return input[tuple(index)]
+
+
+def _slice_from(xp: Any, input: Any, begin: Any, sizes: list[int]) -> Any:
+    """A slice that begins at a traced position: how long it is has to be known."""
+    from jax import lax
+
+    if -1 in sizes:
+        raise Untraceable("how much a Slice takes depends on a value")
+    ends = begin + np.asarray(sizes, begin.dtype)
+    inside = (begin >= 0) & (ends <= np.asarray(input.shape, begin.dtype))
+    require(xp, inside, lambda: kernel_error(f"Expected begin in [0, {input.shape}], but got {begin}"))
+    return lax.dynamic_slice(input, [begin[i] for i in range(len(sizes))], sizes)
 
 
 @slice_op.shape
@@ -244,7 +259,7 @@ def _index(shape: Any, begin: Any, end: Any, strides: Any, masks: Masks) -> tupl
     return tuple(index), entries
 
 
-@op("StridedSlice", static=("begin", "end", "strides"))
+@op("StridedSlice", static=("begin", "end", "strides"), dynamic=("begin", "end"))
 def strided_slice_op(
     xp: Any,
     input: Any,
@@ -260,7 +275,44 @@ def strided_slice_op(
 ) -> Any:
     """The elements that a Python index takes."""
     masks = Masks(begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    if not _are_known(begin, end):
+        return input[_traced_index(xp, input.shape, begin, end, strides, masks)[0]]
     return input[_index(input.shape, begin, end, strides, masks)[0]]
+
+
+def _are_known(*vectors: Any) -> bool:
+    return all(isinstance(v, np.ndarray | np.generic) for v in vectors)
+
+
+def _traced_index(
+    xp: Any, shape: Any, begin: Any, end: Any, strides: Any, masks: Masks
+) -> tuple[tuple[Any, ...], list[Entry]]:
+    """As `_index`, where begin and end are traced: single elements can be taken, not ranges with such ends."""
+    steps = np.ravel(strides).tolist()
+    entries = entries_of(len(steps), len(shape), masks, kernel_error)
+    index: list[Any] = []
+    for entry in entries:
+        if entry.dimension < 0:
+            index.append(None)
+        elif entry.shrink:
+            _stride(entry, steps, kernel_error)
+            at, size = begin[entry.position], shape[entry.dimension]
+            dimension = entry.dimension
+            require(
+                xp,
+                (at >= -size) & (at < size),
+                lambda: kernel_error(f"slice index of dimension {dimension} out of bounds."),  # noqa: B023
+            )
+            index.append(xp.where(at < 0, at + size, at))
+        elif entry.position < 0 or entry.open_begin and entry.open_end:
+            chosen = _chosen(entry, shape[entry.dimension], [None] * len(steps), [None] * len(steps), steps, kernel_error)
+            assert not isinstance(chosen, int)
+            start, step, count = chosen
+            stop = start + count * step
+            index.append(_slice(start, None if stop < 0 else stop, step))
+        else:
+            raise Untraceable("where a strided slice begins or ends depends on a value")
+    return tuple(index), entries
 
 
 @strided_slice_op.shape
@@ -294,7 +346,7 @@ def _masks_of(made: Any) -> dict[str, int]:
     return {name: made.attrs[name] for name in _MASKS}
 
 
-@op("StridedSliceGrad", static=("shape", "begin", "end", "strides"))
+@op("StridedSliceGrad", static=("shape", "begin", "end", "strides"), dynamic=("begin", "end"))
 def strided_slice_grad_op(
     xp: Any,
     shape: Any,
@@ -314,6 +366,11 @@ def strided_slice_grad_op(
 
     sizes = np.ravel(shape).tolist()
     masks = Masks(begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    if not _are_known(begin, end):
+        index, entries = _traced_index(xp, sizes, begin, end, strides, masks)
+        axes = [e for e in entries if not e.shrink]
+        new = tuple(i for i, e in enumerate(axes) if e.dimension < 0)
+        return xp.zeros(sizes, dy.dtype).at[tuple(i for i in index if i is not None)].set(xp.squeeze(dy, new))
     index, entries = _index(sizes, begin, end, strides, masks)
     kept = dict(zip((e.dimension for e in entries), index, strict=True))
     whole = xp.reshape(dy, [_taken(kept[d], s) for d, s in enumerate(sizes)])

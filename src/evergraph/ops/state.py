@@ -21,6 +21,7 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Shape, ShapeError, bracket_text, merge, with_rank, with_rank_at_least
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.gather import check_scatter
 from evergraph.ops.opdef import Op, kernel_error, op, raw_op, require
 from evergraph.ops.scatter import SCATTERS, nd_index, require_rows
 
@@ -278,6 +279,8 @@ def _row_scatter_shape(made: Operation) -> Shape:
 
 def _nd_scatter(name: str, scatter: Callable[..., Any]) -> Callable[..., Any]:
     def kernel(xp: Any, ref: Any, indices: Any, updates: Any) -> Any:
+        if not ref.shape:
+            raise kernel_error("Output must be at least 1-D, got shape: []")
         index = nd_index(xp, indices, ref.shape)
         if updates.shape != indices.shape[:-1] + ref.shape[indices.shape[-1] :]:
             raise kernel_error(
@@ -294,18 +297,7 @@ def _nd_scatter(name: str, scatter: Callable[..., Any]) -> Callable[..., Any]:
 
 def _nd_scatter_shape(made: Operation) -> Shape:
     ref, (_, indices, updates) = variable_static_shape(made.inputs[0]), (t.static_shape for t in made.inputs)
-    with_rank_at_least(indices, 1)
-    if ref is not None and indices is not None and indices[-1] is not None:
-        depth = indices[-1]
-        if depth > len(ref):
-            raise ShapeError(f"indices of {depth} numbers each do not fit a variable of rank {len(ref)}")
-        try:
-            merge(updates, indices[:-1] + ref[depth:])
-        except ShapeError:
-            raise ShapeError(
-                f"The inner {len(ref) - depth} dimensions of output.shape={bracket_text(ref)} must match the inner "
-                f"dimensions of updates.shape={bracket_text(updates)}"
-            ) from None
+    check_scatter(indices, updates, ref, "input")
     return ref
 
 

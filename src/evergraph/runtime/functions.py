@@ -6,7 +6,7 @@ is called again and again is compiled like a run that comes again and again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from evergraph.compiler.plan import Plan, make_plan
 from evergraph.formats.functions import body_of
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
+from evergraph.framework.tensor import Tensor
 from evergraph.runtime import devices
 from evergraph.runtime.state import State
 from evergraph.runtime.straight import can_be_straight, stays_interpreted, straight
@@ -24,9 +25,13 @@ def plan_of(body: FunctionGraph) -> Plan:
     """The plan that computes the results of `body` from its arguments."""
     entry = body._attachments.get("plan")
     if entry is None or entry[0] != body._edits:
-        plan = make_plan(body.results + _effects(body), body.arguments, lambda op: devices.place(op, True, 1))
+        plan = _planned(body, body.arguments)
         entry = body._attachments["plan"] = (body._edits, plan)
     return entry[1]
+
+
+def _planned(body: FunctionGraph, feeds: Sequence[Tensor]) -> Plan:
+    return make_plan(body.results + _effects(body), feeds, lambda op: devices.place(op, True, 1))
 
 
 def _effects(body: FunctionGraph) -> list[Any]:
@@ -54,10 +59,15 @@ class Library:
     def __init__(self, state: State, run_plan: Callable[..., list[Any]]) -> None:
         self._state, self._run_plan = Streams(state), run_plan
 
-    def bound(self, graph: Any, function: Any) -> Callable[[list[Any]], list[Any]]:
-        """A function of the library of `graph`, ready to be called with its arguments."""
+    def bound(self, graph: Any, function: Any, given: Sequence[Tensor] = ()) -> Callable[[list[Any]], list[Any]]:
+        """A function of the library of `graph`, ready to be called with its arguments.
+
+        Args:
+            given: tensors of its body that the caller has the values of: they follow the arguments.
+        """
         body = body_of(graph, function)
-        plan, state, run_plan, n = plan_of(body), self._state, self._run_plan, len(body.results)
+        plan = _planned(body, [*body.arguments, *given]) if given else plan_of(body)
+        state, run_plan, n = self._state, self._run_plan, len(body.results)
         may_be_straight = can_be_straight(plan)
         written: Callable[[list[Any]], list[Any]] | None = None
 

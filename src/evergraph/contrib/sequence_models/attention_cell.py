@@ -52,6 +52,11 @@ def _attended(mechanism: Any, cell_output: Any, attention_state: Any, attention_
     return attention_layer(array.concat([cell_output, context], 1)), alignments, next_state
 
 
+_TILING = (
+    "You may need to tile your {} via the tf.contrib.seq2seq.tile_batch function with argument multiple=beam_width."
+)
+
+
 @public("contrib.seq2seq.AttentionWrapper")
 class AttentionWrapper(RNNCell):
     """A cell around a cell: at each step, attention to a memory, which goes into output and next input.
@@ -122,6 +127,7 @@ class AttentionWrapper(RNNCell):
                     batch,
                     f"When constructing AttentionWrapper {self._base_name}",
                     "initial_cell_state",
+                    _TILING.format("initial state"),
                     "check_initial_cell_state",
                 )
 
@@ -159,12 +165,11 @@ class AttentionWrapper(RNNCell):
         else:
             self._attention_layer_size = sum(dimension_value(m.values.shape[-1]) for m in mechanisms)
 
-    def _checked(self, state: Any, batch: Any, when: str, what: str, name: str) -> Any:
+    def _checked(self, state: Any, batch: Any, when: str, what: str, advice: str, name: str) -> Any:
         """`state`, once the memory is found to have the same batch size."""
         message = (
-            f"{when}: Non-matching batch sizes between the memory (encoder output) and {what}.  With a "
-            "BeamSearchDecoder, memory and state must be tiled by tf.contrib.seq2seq.tile_batch with multiplier "
-            "beam_width."
+            f"{when}: Non-matching batch sizes between the memory (encoder output) and {what}.  Are you using the "
+            f"BeamSearchDecoder?  {advice}"
         )
         checks = [assert_equal(batch, m.batch_size, message=message) for m in self._attention_mechanisms]
         with control_dependencies(checks):
@@ -202,6 +207,8 @@ class AttentionWrapper(RNNCell):
                 batch_size,
                 f"When calling zero_state of AttentionWrapper {self._base_name}",
                 "the requested batch size",
+                "If so, make sure your encoder output has been tiled to beam_width via tf.contrib.seq2seq.tile_batch, "
+                "and the batch_size= argument passed to zero_state is batch_size * beam_width.",
                 "checked_cell_state",
             )
             mechanisms = self._attention_mechanisms
@@ -232,6 +239,7 @@ class AttentionWrapper(RNNCell):
             batch,
             f"When applying AttentionWrapper {self.name}",
             "the query (decoder output)",
+            _TILING.format("memory input"),
             "checked_cell_output",
         )
         states, histories = state.attention_state, state.alignment_history

@@ -296,14 +296,17 @@ class BeamSearchDecoder(Decoder):
 
     def _check_beams(self, t: Any) -> Any:
         shape = array.shape(t)
-        rows = self._batch_size * self._beam_width
-        condition = math.equal(shape[1], rows)
+        condition = math.equal(shape[1], self._batch_size * self._beam_width)
         if t.shape.rank != 2:
             is_split = math.logical_and(math.equal(shape[1], self._batch_size), math.equal(shape[2], self._beam_width))
             condition = math.logical_or(condition, is_split)
         return Assert(
             condition,
-            [f"elements of {t.name} are not [batch_size, beam_size, ...]: set reorder_tensor_arrays to False"],
+            [
+                "TensorArray reordering expects elements to be reshapable to [batch_size, beam_size, -1] which is "
+                f"incompatible with the dynamic shape of {t.name} elements. Consider setting reorder_tensor_arrays to "
+                "False to disable TensorArray reordering during the beam search."
+            ],
         )
 
     def step(self, time: Any, inputs: Any, state: Any, name: str | None = None) -> Any:

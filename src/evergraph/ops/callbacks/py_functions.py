@@ -23,7 +23,15 @@ from evergraph.framework.shapes import Shape
 from evergraph.ops.opdef import kernel_error, op, raw_op
 from evergraph.ops.running import Running
 
-_functions: weakref.WeakValueDictionary[bytes, Any] = weakref.WeakValueDictionary()
+
+class Functions(weakref.WeakValueDictionary[bytes, Any]):
+    """The functions that graphs of this process call, by token."""
+
+    def size(self) -> int:
+        return len(self)
+
+
+functions = Functions()
 _numbers = itertools.count()
 PY_FUNCS = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 
@@ -38,7 +46,7 @@ class _Holder:
 def _registered(function: Callable[..., Any]) -> str:
     """The token of `function`, which lives as long as the default graph."""
     token = f"pyfunc_{next(_numbers)}"
-    holder = _functions[token.encode()] = _Holder(function)
+    holder = functions[token.encode()] = _Holder(function)
     graph: Any = get_default_graph()
     while graph.building_function and getattr(graph, "_outer_graph", None) is not None:
         graph = graph._outer_graph
@@ -57,7 +65,7 @@ _KINDS: tuple[tuple[type[BaseException], type[errors.OpError]], ...] = (
 
 
 def _called(token: bytes, arguments: list[Any]) -> Any:
-    holder = _functions.get(token)
+    holder = functions.get(token)
     if holder is None:
         raise kernel_error(
             f"ValueError: callback {token.decode()} is not found: the function belongs to the process that built it"

@@ -200,7 +200,7 @@ def _linear(name: str, kernel: list[list[float]], doc: str) -> Any:
     def convert(images: Any) -> Tensor:
         images = convert_to_tensor(images, name="images")
         matrix = convert_to_tensor(kernel, dtype=images.dtype, name="kernel")
-        return math.tensordot(images, matrix, axes=[[len(images.static_shape) - 1], [0]])  # type: ignore[arg-type]
+        return math.tensordot(images, matrix, axes=[[images.shape.ndims - 1], [0]])
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"""{doc}

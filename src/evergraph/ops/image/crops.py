@@ -55,15 +55,15 @@ def central_crop(image: Any, central_fraction: float) -> Tensor:
                 exact = math.cast(size, dtypes.float64)
                 starts.append(math.cast((exact - exact * central_fraction) / 2, dtypes.int32))
             else:
-                starts.append(int((float(size) - float(size) * central_fraction) / 2))
+                known = float(size)  # type: ignore[arg-type]
+                starts.append(int((known - known * central_fraction) / 2))
         for size, start in zip((height, width), starts):
             sizes.append(size - start * 2)
         outer = [0] * first
         begin = array.stack([*outer, *starts, 0])
         extent = array.stack([*([-1] * first), *sizes, -1])
         image = array.slice(image, begin, extent)
-        known = [None if is_symbolic(n) else n for n in sizes]
-        image.set_shape([*shape[:first], *known, shape[-1]])
+        image.set_shape([*shape[:first], *(None if is_symbolic(n) else n for n in sizes), shape[-1]])
         return image
 
 

@@ -91,7 +91,7 @@ def decode(
     if components == 4:
         return _from_cmyk(data, channels, ratio, has_adobe)
     turbo: Any = library("simplejpeg", "decoding a JPEG file")
-    options = {
+    options: dict[str, Any] = {
         "colorspace": "GRAY" if channels == 1 else "RGB",
         "fastdct": dct_method != b"INTEGER_ACCURATE",
         "fastupsample": not fancy_upscaling,

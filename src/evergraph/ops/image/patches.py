@@ -80,8 +80,8 @@ def extract_volume_patches_shape(input: Any, *, ksizes: Any, strides: Any, paddi
 
 
 def _numbered(shape: Any, first: int, count: Tensor | int) -> Tensor:
-    limits = (first, count) if first else (count,)
-    return array.reshape(math.range(*limits, dtype=dtypes.int64), shape)
+    numbers = math.range(first, count, dtype=dtypes.int64) if first else math.range(count, dtype=dtypes.int64)
+    return array.reshape(numbers, shape)
 
 
 def _added_up(grad: Tensor, sources: Tensor, targets: Tensor, inputs: Any, outputs: Any, windows: Any) -> Tensor:

@@ -172,17 +172,17 @@ def _unfiltered(kinds: np.ndarray, rows: np.ndarray) -> np.ndarray:
     flat = result.reshape(-1, unit)
     stride = width + 1
     for diagonal in range(height + width - 1):
-        y = np.arange(max(0, diagonal - width + 1), min(height, diagonal + 1))
-        x = diagonal - y
-        here = (y + 1) * stride + x + 1
+        rows_on_it = np.arange(max(0, diagonal - width + 1), min(height, diagonal + 1))
+        column = diagonal - rows_on_it
+        here = (rows_on_it + 1) * stride + column + 1
         left, above = flat[here - 1].astype(np.int16), flat[here - stride].astype(np.int16)
-        kind = kinds[y][:, None]
+        kind = kinds[rows_on_it][:, None]
         corner = flat[here - stride - 1].astype(np.int16)
         guess = left + above - corner
         a, b, c = abs(guess - left), abs(guess - above), abs(guess - corner)
         paeth = np.where((a <= b) & (a <= c), left, np.where(b <= c, above, corner))
         by = np.where(kind == 4, paeth, np.where(kind == 3, (left + above) >> 1, np.where(kind == 2, above, left)))
-        flat[here] = rows[y, x] + np.where(kind == 0, 0, by).astype(np.uint8)
+        flat[here] = rows[rows_on_it, column] + np.where(kind == 0, 0, by).astype(np.uint8)
     return np.ascontiguousarray(result[1:, 1:])
 
 

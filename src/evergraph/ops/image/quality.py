@@ -54,7 +54,7 @@ def total_variation(images: Tensor, name: str | None = None) -> Tensor:
         return math.reduce_sum(math.abs(down), axis=axes) + math.reduce_sum(math.abs(along), axis=axes)
 
 
-def _compared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, list[Operation]]:
+def checked_alike(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, list[Operation]]:
     """The shapes of two images, and assertions that they can be compared.
 
     Raises:
@@ -63,7 +63,7 @@ def _compared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, list[Operation]]:
     shapes = [t.shape.with_rank_at_least(3) for t in (a, b)]
     shapes[0][-3:].assert_is_compatible_with(shapes[1][-3:])
     if shapes[0].ndims is not None and shapes[1].ndims is not None:
-        for x, y in zip(*(reversed(s.dims[:-3]) for s in shapes)):
+        for x, y in zip(*(reversed(list(s)[:-3]) for s in shapes)):
             if not (x == 1 or y == 1 or x.is_compatible_with(y)):
                 raise ValueError(f"Two images are not compatible: {shapes[0]} and {shapes[1]}")
     first, second = array.shape_n([a, b])
@@ -95,7 +95,7 @@ def psnr(a: Tensor, b: Tensor, max_val: Any, name: str | None = None) -> Tensor:
         error = math.reduce_mean(math.squared_difference(a, b), [-3, -2, -1])
         peak = 20 * math.log(max_val) / math.log(10.0)
         ratio = math.subtract(peak, np.float32(10 / np.log(10)) * math.log(error), name="psnr")
-        _, _, checks = _compared(a, b)
+        _, _, checks = checked_alike(a, b)
         with control_dependencies(checks):
             return array.identity(ratio)
 
@@ -182,7 +182,7 @@ def ssim(
     Returns:
         float32, one number for each image.
     """
-    _, _, checks = _compared(img1, img2)
+    _, _, checks = checked_alike(img1, img2)
     with control_dependencies(checks):
         img1 = array.identity(img1)
     max_val = convert_image_dtype(math.cast(max_val, img1.dtype), dtypes.float32)
@@ -223,7 +223,7 @@ def ssim_multiscale(
     with name_scope(None, "MS-SSIM", [img1, img2]):
         img1 = convert_to_tensor(img1, name="img1")
         img2 = convert_to_tensor(img2, name="img2")
-        shape1, shape2, checks = _compared(img1, img2)
+        shape1, shape2, checks = checked_alike(img1, img2)
         with control_dependencies(checks):
             img1 = array.identity(img1)
         max_val = convert_image_dtype(math.cast(max_val, img1.dtype), dtypes.float32)
@@ -248,7 +248,7 @@ def ssim_multiscale(
                     smaller = [avg_pool(x, ksize=halves, strides=halves, padding="VALID") for x in padded]
                     tails = [x[1:] for x in array.shape_n(smaller)]
                     images = [array.reshape(x, array.concat([h, t], 0)) for x, h, t in zip(smaller, heads, tails)]
-                value, contrast = _by_channel(*images, max_val, filter_size, filter_sigma, k1, k2)  # type: ignore[misc]
+                value, contrast = _by_channel(images[0], images[1], max_val, filter_size, filter_sigma, k1, k2)
                 contrasts.append(relu(contrast))
         contrasts.pop()  # of the smallest scale the whole value counts
         parts = array.stack([*contrasts, relu(value)], axis=-1)

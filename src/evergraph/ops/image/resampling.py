@@ -67,8 +67,11 @@ def applied(xp: Any, x: Any, taps: Taps, axis: int, dtype: Any = np.float32) -> 
     for k in range(taps.index.shape[1]):
         part = xp.take(x, taps.index[:, k], axis=axis, mode="clip").astype(dtype)
         if not (weight[:, k] == 1).all():
-            part = part * weight[:, k].reshape(-1, *trailing)
-        total = part if total is None else total + part
+            part *= weight[:, k].reshape(-1, *trailing)
+        if total is None:
+            total = part
+        else:
+            total += part
     return total
 
 
@@ -84,7 +87,17 @@ def lerped(xp: Any, x: Any, lower: np.ndarray, upper: np.ndarray, lerp: np.ndarr
     if not lerp.any():
         return low
     high = xp.take(x, upper, axis=axis, mode="clip").astype(np.float32)
-    return low + (high - low) * lerp.reshape(-1, *(1,) * (x.ndim - axis - 1))
+    return between(xp, low, high, lerp.reshape(-1, *(1,) * (x.ndim - axis - 1)))
+
+
+def between(xp: Any, low: Any, high: Any, lerp: np.ndarray) -> Any:
+    """`low + (high - low) * lerp`."""
+    if xp is not np:
+        return low + (high - low) * lerp
+    value = high - low
+    value *= lerp  # in place: a large image is mostly a matter of memory
+    value += low
+    return value
 
 
 # Where the outputs lie

@@ -202,7 +202,7 @@ def _resized_with_pad(image: Any, target_height: Any, target_width: Any, resizer
         whole = [math.floor(n) for n in room]
         offsets = [larger(0, math.cast(n, dtypes.int32)) for n in whole]
         resized = resizer(image, resized_size)
-        padded = pad_to_bounding_box(resized, *offsets, target_height, target_width)
+        padded = pad_to_bounding_box(resized, offsets[0], offsets[1], target_height, target_width)
         dimensions(padded, 4)
         return padded if is_batch else array.squeeze(padded, axis=[0])
 

@@ -88,7 +88,7 @@ def resize_bilinear_op(xp: Any, images: Any, size: Any, *, align_corners: bool, 
     lower, upper, lerp = rows  # of most rows nothing is needed: only the others are interpolated along
     low = resampling.lerped(xp, xp.take(images, lower, axis=1, mode="clip"), *columns, 2)
     high = resampling.lerped(xp, xp.take(images, upper, axis=1, mode="clip"), *columns, 2)
-    return low + (high - low) * lerp.reshape(-1, 1, 1)
+    return resampling.between(xp, low, high, lerp.reshape(-1, 1, 1))
 
 
 def _gradient_by_taps(xp: Any, grads: Any, original: Any, taps: Any, align_corners: bool, half_pixel: bool) -> Any:

@@ -73,40 +73,57 @@ def _corners(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high, area[:, None]], axis=1)
 
 
-def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box with others."""
-    zero = box.dtype.type(0)
-    height = np.maximum(np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0]), zero)
-    width = np.maximum(np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1]), zero)
+def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of each of some boxes with each of others, `(boxes, others)`."""
+    top, left, bottom, right, area = (boxes[:, i, None] for i in range(5))
+    zero = boxes.dtype.type(0)
+    height = np.maximum(np.minimum(bottom, others[:, 2]) - np.maximum(top, others[:, 0]), zero)
+    width = np.maximum(np.minimum(right, others[:, 3]) - np.maximum(left, others[:, 1]), zero)
     common = height * width
-    counts = (box[4] > 0) & (others[:, 4] > 0)
-    union = np.where(counts, box[4] + others[:, 4] - common, 1).astype(box.dtype)
+    counts = (area > 0) & (others[:, 4] > 0)
+    union = np.where(counts, area + others[:, 4] - common, boxes.dtype.type(1))
     return np.where(counts, common / union, zero)
 
 
 @dataclass(frozen=True)
 class _Similarity:
-    """How much boxes overlap: `of(i, others)` says how much box i does others, `own` how much each does itself."""
+    """How much boxes overlap: `of(some, others)` says how much each of some does each of others, by their indices.
 
-    of: Callable[[int, Any], np.ndarray]
+    `own` is how much each overlaps itself.
+    """
+
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray]
     own: np.ndarray
     is_symmetric: bool = True
 
 
 def _by_overlap(boxes: np.ndarray) -> _Similarity:
     corners = _corners(boxes)
-    return _Similarity(lambda i, others: _overlap(corners[i], corners[others]), (corners[:, 4] > 0).astype(boxes.dtype))
+    return _Similarity(
+        lambda some, others: _overlap(corners[some], corners[others]), (corners[:, 4] > 0).astype(boxes.dtype)
+    )
+
+
+AT_ONCE = 128
+"""Candidates that are compared with what is selected, and with one another, in one go."""
 
 
 def _hard(order: np.ndarray, most: int, threshold: Any, similarity: _Similarity) -> list[int]:
     """The boxes that are left of `order` when each drops those after it that are as similar as `threshold` or more."""
     selected: list[int] = []
-    while len(order) and len(selected) < most:
-        best, order = int(order[0]), order[1:]
-        selected.append(best)
-        if len(order):
-            order = order[similarity.of(best, order) < threshold]
-    return selected
+    for begin in range(0, len(order), AT_ONCE):
+        if len(selected) >= most:
+            break
+        some = order[begin : begin + AT_ONCE]
+        if selected:
+            some = some[~(similarity.of(some, np.array(selected)) >= threshold).any(axis=1)]
+        drops = similarity.of(some, some) >= threshold
+        is_open = np.ones(len(some), bool)
+        for i, box in enumerate(some.tolist()):
+            if is_open[i]:
+                selected.append(box)
+                is_open &= ~drops[i]
+    return selected[:most]
 
 
 def _soft(
@@ -125,10 +142,11 @@ def _soft(
         heap.push((scores[i], int(i), 0))
     selected: list[int] = []
     selected_scores: list[Any] = []
+    chosen = np.zeros(64, np.int64)  # the same as `selected`, with room to grow
     while heap.entries and len(selected) < most:
         score, box, start = heap.pop()
         original, is_dropped = score, False
-        alike = similarity.of(box, np.array(selected[start:], np.int64))[::-1] if start < len(selected) else ()
+        alike = similarity.of(np.array([box]), chosen[start : len(selected)])[0, ::-1] if start < len(selected) else ()
         for value in alike:
             weight = dtype(np.float32(np.exp(float(scale * value * value)))) if value <= threshold else dtype(0)
             score = score * weight
@@ -141,6 +159,9 @@ def _soft(
             continue
         compared = len(selected)
         if score == original:
+            if compared == len(chosen):
+                chosen = np.concatenate([chosen, np.zeros_like(chosen)])
+            chosen[compared] = box
             selected.append(box)
             selected_scores.append(score)
         if score > least:  # whether it was chosen or not: see the module's text
@@ -315,7 +336,7 @@ def non_max_suppression_with_overlaps_op(
         raise kernel_error(f"scores has incompatible shape: {list(scores.shape)} for {len(overlaps)} boxes")
 
     is_symmetric = bool((overlaps == overlaps.T).all())
-    similarity = _Similarity(lambda i, others: overlaps[i, others], overlaps.diagonal(), is_symmetric)
+    similarity = _Similarity(lambda some, others: overlaps[np.ix_(some, others)], overlaps.diagonal(), is_symmetric)
     return _suppressed(scores, max_output_size, overlap_threshold, score_threshold, similarity)[0]
 
 
@@ -358,7 +379,7 @@ def _combined_shape(
     if pad_per_class:
         if each is not None and each <= 0:
             raise ShapeError(f"max_output_size_per_class must be > 0 if pad_per_class is set to true, but is {each}")
-        size = None if None in (total, each, scores[2]) else min(total, each * scores[2])  # type: ignore[operator,type-var]
+        size = None if None in (total, each, scores[2]) else min(total, each * scores[2])
     return [(batch, size, 4), (batch, size), (batch, size), (batch,)]
 
 

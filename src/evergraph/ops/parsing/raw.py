@@ -112,6 +112,16 @@ def decode_padded_raw_shape(input_bytes: Any, fixed_length: Any, *, out_type: An
     return None if input_bytes is None else (*input_bytes, None if length is None else length // width)
 
 
+@public("compat.v2.io.decode_raw")
+def decode_raw_v2(
+    input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: str | None = None
+) -> Tensor:
+    """Read the bytes of every string as numbers; with `fixed_length` strings are first cut off or filled up to it."""
+    if fixed_length is None:
+        return decode_raw_op(input_bytes, out_type, little_endian, name)
+    return decode_padded_raw(input_bytes, fixed_length, out_type, little_endian, name)
+
+
 @public("decode_compressed", "io.decode_compressed")
 @op("DecodeCompressed", host=True, differentiable=False, shape=unchanged_shape)
 def decode_compressed(xp: Any, bytes: Any, *, compression_type: Any) -> Any:

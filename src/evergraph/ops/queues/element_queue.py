@@ -462,13 +462,10 @@ class PriorityQueue(ElementQueue):
         super().enqueue_many(batch, run)
 
     def _check_priority(self, shape: tuple[int, ...]) -> None:
-        if shape:
-            wanted = (
-                "Shape mismatch in tuple component 0. Expected [], got"
-                if self.shapes
-                else ("Expected the priority element to be a scalar, but received shape:")
+        if shape and not self.shapes:  # with shapes, the check of shapes says it
+            raise kernel_error(
+                f"Expected the priority element to be a scalar, but received shape: {bracket_text(shape)}"
             )
-            raise kernel_error(f"{wanted} {bracket_text(shape)}")
 
     def _check_stackable(self) -> None:
         if not self.shapes:
