@@ -216,6 +216,66 @@ def many_variables(tf):
     return median_us(lambda: session.run([step, loss], {rate: 0.01}), 3, 7, time.process_time)
 
 
+def _records(tf, count=20_000):
+    import tempfile
+
+    path = tempfile.mkstemp(suffix=".tfrecord")[1]
+    feature = tf.train.Feature
+    with tf.python_io.TFRecordWriter(path) as writer:
+        for i in range(count):
+            features = {
+                "label": feature(int64_list=tf.train.Int64List(value=[i % 10])),
+                "x": feature(float_list=tf.train.FloatList(value=RANDOM.rand(8))),
+                "name": feature(bytes_list=tf.train.BytesList(value=[b"record %d" % i])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    wanted = {
+        "label": tf.FixedLenFeature([], tf.int64),
+        "x": tf.FixedLenFeature([8], tf.float32),
+        "name": tf.FixedLenFeature([], tf.string),
+    }
+    return path, wanted, count
+
+
+def _cpu_us_an_element(tf, dataset, count):
+    """CPU time of going through `dataset` once, on all threads, per element of what it is made of."""
+    iterator = dataset.make_initializable_iterator()
+    parts = iterator.get_next()
+    session = tf.Session()
+    step = session.make_callable([parts[key] for key in sorted(parts)] if isinstance(parts, dict) else parts)
+    times = []
+    for _ in range(5):
+        session.run(iterator.initializer)
+        start = time.process_time()
+        try:
+            while True:
+                step()
+        except tf.errors.OutOfRangeError:
+            times.append((time.process_time() - start) / count * 1e6)
+    return sorted(times)[len(times) // 2]
+
+
+def records_batch_parse(tf):
+    """TFRecords in batches, parsed a batch at a time."""
+    path, wanted, count = _records(tf)
+    dataset = tf.data.TFRecordDataset(path).batch(128).map(lambda s: tf.parse_example(s, wanted))
+    return _cpu_us_an_element(tf, dataset, count)
+
+
+def records_parse_batch(tf):
+    """TFRecords parsed one by one, then put into batches."""
+    path, wanted, count = _records(tf)
+    dataset = tf.data.TFRecordDataset(path).map(lambda s: tf.parse_single_example(s, wanted)).batch(128)
+    return _cpu_us_an_element(tf, dataset, count)
+
+
+def rows_shuffled(tf):
+    """Rows of an array in batches, in random order."""
+    count = 20_000
+    dataset = tf.data.Dataset.from_tensor_slices((np.zeros((count, 128), np.float32), np.arange(count)))
+    return _cpu_us_an_element(tf, dataset.shuffle(1000).batch(128), count)
+
+
 def main():
     row, name = sys.argv[1:3]
     if row == "import_time":

@@ -32,6 +32,9 @@ ROWS = {
     "big_variable": ("1 GB variable, peak copies in SGD steps", "copies", 1, [(None, 1.1)]),
     "big_variable_first": ("the same in the first two steps", "copies", 1, [(None, 2.1)]),
     "many_variables": ("1,000 small variables, CPU time a step", "ms", 1e3, [("tf1", 0.3)]),
+    "records_batch_parse": ("TFRecords batched, then parsed: CPU time a record", "us", 1, [("tf1", 1)]),
+    "records_parse_batch": ("TFRecords parsed, then batched: CPU time a record", "us", 1, [("tf1", 0.2)]),
+    "rows_shuffled": ("rows of an array shuffled and batched: CPU time a row", "us", 1, [("tf1", 1)]),
 }
 WITH_JAX = {"run_small_op", "mlp_step"}
 

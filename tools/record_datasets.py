@@ -1,6 +1,6 @@
 """Record what the datasets of tests/data/pipelines.py give in TensorFlow 1.15: run it with a Python that has it.
 
-    python tools/record_datasets.py
+python tools/record_datasets.py
 """
 
 import json

@@ -39,7 +39,7 @@ CONTRIB_LAYERS = tuple(
     f"contrib.layer_toolkit.{name}"
     for name in (
         "outputs", "initializers", "regularizers", "convolutions", "dense", "pooling", "arrangements", "normalizations",
-        "batch_norm", "training", "summaries",
+        "batch_norm", "training", "summaries", "embeddings",
     )
 )  # fmt: skip
 CONTRIB_SLIM = (
@@ -51,6 +51,7 @@ CONTRIB_SLIM = (
 
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
+    "": ("runtime.eager_functions",),
     "train": (
         "training.optimizer",
         "training.gradient_descent",
@@ -100,12 +101,16 @@ LAZY: dict[str, tuple[str, ...]] = {
     "saved_model.signature_def_utils": ("training.saved_model.signatures",),
     "saved_model.tag_constants": ("training.saved_model.constants",),
     "saved_model.utils": ("training.saved_model.signatures",),
-    "io": ("training.graph_io", "training.record_io"),
+    "io": ("training.graph_io", "training.record_io", "training.input_producers"),
     "python_io": ("training.record_io",),
     "lookup": ("ops.tables.initializers", "ops.tables.static_tables", "ops.tables.vocabulary_tables"),
     "lookup.experimental": ("training.mutable_tables",),
     "contrib.staging": ("ops.queues.staging_classes",),
-    "contrib.training": ("training.bucketing", "contrib.hyperparameters", "training.checkpoint_utils"),
+    "contrib.training": (
+        "training.bucketing", "contrib.hyperparameters", "training.checkpoint_utils", "contrib.train_ops",
+    ),  # fmt: skip
+    "contrib.losses": ("contrib.weighted_losses",),
+    "contrib.metrics": ("contrib.streaming_metrics",),
     "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
     "train.coordinator": ("training.coordinator",),
     "train.queue_runner": ("training.queue_runner",),
@@ -137,6 +142,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         )
     ),
     "contrib.slim": (*CONTRIB_LAYERS, *CONTRIB_SLIM),
+    "contrib.slim.learning": ("contrib.train_ops",),
+    "contrib.slim.losses": ("contrib.weighted_losses",),
+    "contrib.slim.metrics": ("contrib.streaming_metrics",),
+    "contrib.slim.model_analyzer": ("contrib.train_ops",),
     "contrib.legacy_seq2seq": tuple(f"contrib.sequence_models.{n}" for n in ("legacy_losses", "legacy_models")),
     "contrib.seq2seq": tuple(
         f"contrib.sequence_models.{name}"
@@ -281,7 +290,7 @@ def assemble(package: dict[str, Any]) -> None:
         head = path.partition(".")[0]
         if path and head not in real:
             _namespace(path)
-    for path in LAZY:
+    for path in filter(None, LAZY):
         _namespace(path)
 
 

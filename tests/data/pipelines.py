@@ -425,6 +425,17 @@ def windows(tf, folder):
 
 
 @case
+def sliding_batches(tf, folder):
+    slide = tf.contrib.data.sliding_window_batch(window_size=3, window_shift=2, window_stride=2)
+    return tf.data.Dataset.from_tensor_slices((np.arange(11), np.arange(11.0))).apply(slide)
+
+
+@case
+def sliding_batches_far_apart(tf, folder):
+    return tf.data.Dataset.range(11).apply(tf.contrib.data.sliding_window_batch(2, 4))
+
+
+@case
 def dense_to_sparse_batches(tf, folder):
     d = tf.data.Dataset.range(1, 5).map(lambda n: tf.fill([n], n))
     d = d.apply(tf.data.experimental.dense_to_sparse_batch(2, [6]))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data import pipelines
 
 import evergraph as tf
-from data import pipelines
 
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text())
 

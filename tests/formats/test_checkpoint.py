@@ -258,3 +258,15 @@ def test_slices_are_read_as_tensorflow_writes_them():
     for wrong in "", "4", "4 3 0,2", "4 0,9", "a 0,1", "4 -1,2", "4 0":
         with pytest.raises(ValueError):
             parse(wrong)
+
+
+def test_parts_that_cannot_be_there_allocate_nothing(tmp_path):
+    prefix = str(tmp_path / "m")
+    with BundleWriter(prefix) as writer:
+        writer.add_slice("p", [1 << 40, 2], Slice((0, 0), (1, 2)), np.zeros([1, 2]))
+    with BundleReader(prefix) as reader, pytest.raises(errors.DataLossError, match="cannot be in parts of 16 bytes"):
+        reader.read("p")
+    with BundleReader(prefix) as reader:
+        assert reader.read_slice("p", Slice((0, 0), (1, -1))).tolist() == [[0, 0]]
+        with pytest.raises(errors.InvalidArgumentError, match="do not cover the slice 5,1"):
+            reader.read_slice("p", Slice((5, 0), (1, -1)))

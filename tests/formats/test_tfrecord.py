@@ -1,5 +1,6 @@
 """TFRecord and event files: TensorFlow's, our own, and damaged ones."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,19 @@ def test_event_files_start_with_their_version(tmp_path):
     first, second = read_events(str(path))
     assert first.file_version == "brain.Event:2" and first.wall_time > 1e9
     assert second == event
+
+
+@given(st.data(), st.sampled_from(sorted(FILES)))
+def test_damaged_files_give_clear_errors(tmp_path_factory, data, name):
+    raw = bytearray((DATA / name).read_bytes())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    if data.draw(st.booleans()):
+        raw[at] ^= data.draw(st.integers(1, 255))
+    else:
+        raw = raw[:at]
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(raw)
+    found = []
+    with contextlib.suppress(errors.DataLossError):
+        found.extend(read_records(str(path), FILES[name]))
+    assert found == known.records()[: len(found)]

@@ -120,7 +120,6 @@ case(
     "glimpse",
     lambda tf, x, offsets: [
         tf.image.extract_glimpse(x, [4, 3], offsets),
-        tf.image.extract_glimpse(x, [4, 3], offsets * 10, normalized=False),
         tf.image.extract_glimpse(x, [3, 3], offsets + 0.4, centered=False),
         tf.image.extract_glimpse(x, [3, 4], offsets + 4, centered=False, normalized=False),
         tf.image.extract_glimpse(x, [0, 4], offsets),

@@ -138,6 +138,11 @@ case(
     lambda tf, data: tf.image.decode_png(data),
     png(6, 8, 4)[:41] + chunk(b"IDAT", b"abc") + chunk(b"IEND", b""),
 )
+case(
+    "png_huge",
+    lambda tf, data: tf.image.decode_png(data),
+    PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 99999, 99999, 8, 6, 0, 0, 0)) + PNG[33:],
+)
 case("png_of_text", lambda tf, data: tf.image.decode_png(data), b"not a picture")
 case("png_of_five_channels", lambda tf, data: tf.image.decode_png(data, channels=5), PNG)
 case("png_op_reads_jpeg", lambda tf, data: tf.image.decode_png(data), FILES["full_colour.jpg"])

@@ -128,3 +128,34 @@ def test_parts_of_a_variable_scale_as_the_whole():
         x = session.run(v.as_tensor())
     limit = np.sqrt(6 / 450)
     assert limit * 0.99 < np.abs(x).max() <= limit
+
+
+@pytest.mark.parametrize("shape", [[3, 2, 4], [2, 2, 3, 3], [2, 3, 2, 1, 3]])
+def test_delta_orthogonal(shape):
+    kernel = values_of(tf.contrib.framework.convolutional_delta_orthogonal(gain=2.0, seed=1), shape)
+    middle = kernel[tuple((size - 1) // 2 for size in shape[:-2])]
+    assert np.allclose(middle @ middle.T, 4 * np.eye(shape[-2]), atol=1e-5)
+    assert np.count_nonzero(kernel) == middle.size
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("1d", [1, 2, 3]), ("1d", [4, 2, 3]), ("2d", [3, 3, 2, 4]), ("3d", [2, 2, 2, 3, 3]), ("3d", [3, 3, 3, 1, 2])],
+)
+def test_convolutional_orthogonal(name, shape):
+    """The Fourier transform of the kernel has orthogonal rows at every frequency: it keeps the norm of every wave."""
+    initializer = getattr(tf.contrib.framework, f"convolutional_orthogonal_{name}")(gain=3.0, seed=5)
+    kernel = values_of(initializer, shape)
+    waves = np.fft.fftn(kernel, s=[5] * (len(shape) - 2), axes=range(len(shape) - 2))
+    assert np.allclose(waves @ waves.conj().swapaxes(-1, -2), 9 * np.eye(shape[-2]), atol=1e-4)
+
+
+def test_convolutional_orthogonal_refusals():
+    make = tf.contrib.framework.convolutional_orthogonal_2d()
+    for shape, message in [
+        ([3, 2, 2], "four-dimensional"),
+        ([3, 3, 3, 2], "In_filters cannot be greater"),
+        ([3, 2, 2, 2], "Kernel sizes must be equal"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make(shape)

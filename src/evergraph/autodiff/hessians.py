@@ -64,3 +64,29 @@ def _hessian(grad: Any, x: Any) -> Tensor:
     )
     sizes = shape(x)
     return reshape(rows.stack(), raw_op("ConcatV2")([sizes, sizes], 0, name="concat"))
+
+
+def hessian_vector_product(ys: Any, xs: Any, v: Any) -> list[Any]:
+    """Add the product of the Hessian of the sum of `ys` with a vector to the graph, without the Hessian itself.
+
+    Args:
+        ys: a tensor, or a list of them.
+        xs: a list of tensors.
+        v: a list of as many tensors: the vector, in the shapes of `xs`.
+
+    Returns:
+        For each of `xs` a tensor of its shape, or None if the first derivatives do not depend on it.
+
+    Raises:
+        ValueError: if there are not as many of `v` as of `xs`.
+        LookupError: if an op in between has no gradient.
+    """
+    if len(v) != len(xs):
+        raise ValueError("xs and v must have the same length.")
+    first = gradients(ys, xs)
+    products = [
+        raw_op("Mul")(grad, raw_op("StopGradient")(part))
+        for grad, part in zip(first, v, strict=True)
+        if grad is not None
+    ]
+    return gradients(products, xs)

@@ -55,6 +55,9 @@ OURS: dict[str, dict[str, str]] = {
     "python.ops.functional_ops": {
         name: f"ops.functions.branches:{name}" for name in ("For", "If", "While", "partitioned_call", "remote_call")
     },
+    "python.framework.error_interpolation": {
+        "create_graph_debug_info_def": "training.meta_graph:create_graph_debug_info_def"
+    },
     "python.framework.graph_io": {"write_graph": "training.graph_io:write_graph"},
     "python.framework.meta_graph": {
         **{
@@ -124,9 +127,16 @@ OURS: dict[str, dict[str, str]] = {
             "write_string_to_file",
         )
     },
+    "python.ops.array_ops": {"batch_gather_nd": "ops.gather:batch_gather_nd"},
     "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
     "python.ops.ctc_ops": {
-        "ctc_loss_dense": "ops.ctc.dense_loss:ctc_loss_dense",
+        **{
+            name: f"ops.ctc.dense_loss:{name}"
+            for name in (
+                "_ctc_state_trans", "_forward_backward_log", "_ilabel_to_state", "_scan", "_state_to_olabel",
+                "_state_to_olabel_unique", "_sum_states", "ctc_loss_and_grad", "ctc_loss_dense", "ctc_state_log_probs",
+            )
+        },
         "dense_labels_to_sparse": "ops.ctc.labels:dense_labels_to_sparse",
     },
     "python.ops.distributions.kullback_leibler": {
@@ -135,7 +145,10 @@ OURS: dict[str, dict[str, str]] = {
         "cross_entropy": "ops.distributions.divergences:cross_entropy",
     },
     "python.ops.distributions.special_math": {
-        name: f"ops.distributions.tails:{name}" for name in ("erfinv", "log_cdf_laplace", "log_ndtr", "ndtr", "ndtri")
+        name: f"ops.distributions.tails:{name}" for name in (
+            "LOGNDTR_FLOAT32_LOWER", "LOGNDTR_FLOAT32_UPPER", "LOGNDTR_FLOAT64_LOWER", "LOGNDTR_FLOAT64_UPPER",
+            "erfinv", "log_cdf_laplace", "log_ndtr", "ndtr", "ndtri",
+        )
     },
     "python.ops.distributions.util": {
         **{
@@ -146,9 +159,34 @@ OURS: dict[str, dict[str, str]] = {
                 "get_logits_and_probs", "log_combinations", "pick_vector",
             )
         },
+        **{
+            name: f"ops.distributions.known_values:{name}"
+            for name in (
+                "maybe_get_static_value", "parent_frame_arguments", "prefer_static_broadcast_shape",
+                "prefer_static_rank", "prefer_static_shape", "prefer_static_value", "same_dynamic_shape",
+            )
+        },
+        **{
+            name: f"ops.distributions.softplus_sums:{name}" for name in ("reduce_weighted_logsumexp", "softplus_inverse")
+        },
+        **{
+            name: f"ops.distributions.triangles:{name}"
+            for name in ("fill_triangular", "fill_triangular_inverse", "matrix_diag_transform", "tridiag")
+        },
         "rotate_transpose": "ops.linear_operators.circulant:rotate_transpose",
     },
     "python.ops.embedding_ops": {"_embedding_lookup_and_transform": "ops.embedding:lookup_and_transform"},
+    "python.ops.init_ops_v2": {"_compute_fans": "ops.initializers:fans"},
+    "python.ops.math_ops": {"_bucketize": "ops.histogram:bucketize"},
+    "python.ops.nn_impl": {"_compute_sampled_logits": "ops.sampled_losses:compute_sampled_logits"},
+    "python.ops.gradients_impl": {"_hessian_vector_product": "autodiff.hessians:hessian_vector_product"},
+    "python.ops.init_ops": {
+        name: f"contrib.framework.{name}"
+        for name in (
+            "convolutional_delta_orthogonal", "convolutional_orthogonal_1d", "convolutional_orthogonal_2d",
+            "convolutional_orthogonal_3d",
+        )
+    },
     "python.ops.linalg.linear_operator_addition": {
         "_AddAndReturnDiag": "ops.linear_operators.addition:AddAndReturnDiag",
         "_AddAndReturnMatrix": "ops.linear_operators.addition:AddAndReturnMatrix",
@@ -263,15 +301,31 @@ OURS: dict[str, dict[str, str]] = {
         "EventFileWriterV2": "training.session_event_writer:EventFileWriterV2"
     },
     "python.summary.writer.writer": {
-        name: f"training.summary_writer:{name}" for name in ("FileWriter", "SummaryToEventTransformer")
+        "FileWriter": "training.summary_writer:FileWriter",
+        "SummaryToEventTransformer": "training.summary_writer:SummaryToEventTransformer",
+        "_PLUGINS_DIR": "training.summary_writer:PLUGINS_DIR",
     },
     "python.summary.writer.writer_cache": {"FileWriterCache": "training.summary_writer:FileWriterCache"},
     "python.training.tensorboard_logging": {
-        name: f"training.tensorboard_logging:{name}"
-        for name in (
-            "DEBUG", "ERROR", "FATAL", "INFO", "WARN", "debug", "error", "fatal", "get_verbosity",
-            "info", "log", "set_summary_writer", "set_verbosity", "warn",
-        )
+        **{
+            name: f"training.tensorboard_logging:{name}"
+            for name in (
+                "DEBUG", "ERROR", "FATAL", "INFO", "WARN", "debug", "error", "fatal", "get_verbosity", "info", "log",
+                "set_summary_writer", "set_verbosity", "warn",
+            )
+        },
+        "_clear_summary_writer": "training.tensorboard_logging:clear_summary_writer",
+    },
+    "python.training.tracking.tracking": {"AutoTrackable": "training.tracking.trackable:AutoTrackable"},
+    "python.training.tracking.base": {
+        "Trackable": "training.tracking.trackable:Trackable",
+        "VARIABLE_VALUE_KEY": "training.tracking.trackable:VARIABLE_VALUE",
+    },
+    "python.training.tracking.util": {
+        "Checkpoint": "training.tracking.checkpoint:Checkpoint",
+        "gather_initializers": "training.tracking.checkpoint:gather_initializers",
+        "list_objects": "training.tracking.checkpoint:list_objects",
+        "object_metadata": "training.tracking.checkpoint:object_metadata",
     },
     "python.training.checkpoint_management": {
         name: f"training.checkpoint_management:{name}"

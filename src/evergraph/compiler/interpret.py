@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler.big_draws import draw, is_big_draw
 from evergraph.compiler.effects import variable_of
 from evergraph.compiler.plan import Instruction, Stage
 from evergraph.framework import errors
@@ -89,7 +90,11 @@ def interpret_one(
     try:
         if instruction.random >= 0:
             assert counters is not None
-            result = kernel(np, *args, counter=np.uint64(counters[instruction.random]), **instruction.attrs)
+            at = counters[instruction.random]
+            if is_big_draw(instruction, args):
+                result = draw(instruction, args, at)
+            else:
+                result = kernel(np, *args, counter=np.uint64(at), **instruction.attrs)
             blocks = blocks_used(instruction, args)
             used[instruction.random] += blocks
             counters[instruction.random] = (counters[instruction.random] + blocks) % 2**64

@@ -19,7 +19,7 @@ M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD = -8, -4, -1, -2
 
 
 def keep_freed_memory() -> None:
-    """Make malloc keep what is freed. Called before JAX starts; does something only once, and only under glibc."""
+    """Make malloc keep what is freed. Called when a session is made; does something only once, and only under glibc."""
     if _done:
         return
     _done.append(True)

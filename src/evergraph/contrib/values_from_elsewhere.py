@@ -56,9 +56,9 @@ def assign_from_values_fn(var_names_to_values: Any) -> Callable[[Any], Any]:
 
 
 def _reader(model_path: str) -> Any:
-    from evergraph.training.checkpoint_utils import load_checkpoint
+    from evergraph.training.checkpoint_reader import NewCheckpointReader
 
-    return load_checkpoint(model_path)
+    return NewCheckpointReader(model_path)
 
 
 @public(*_both("assign_from_checkpoint"))

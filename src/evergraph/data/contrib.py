@@ -6,14 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import evergraph.data.nest as nest
+import evergraph.data.structure as structure
 from evergraph.data.batching import batch
+from evergraph.data.built import Built, long
 from evergraph.data.dataset import AUTOTUNE, Dataset
 from evergraph.data.dataset_spec import DatasetSpec
+from evergraph.data.iterators import get_next_as_optional
 from evergraph.data.optional import Optional
 from evergraph.data.options import Options
+from evergraph.data.transformations import StatsAggregator
 from evergraph.framework.api import public, publish
+from evergraph.ops.datasets.grouping import sliding_window_dataset
 
 publish("contrib.data.AUTOTUNE", AUTOTUNE)
+publish("contrib.data.get_next_as_optional", get_next_as_optional)
+publish("contrib.data.StatsAggregator", StatsAggregator)
 publish("contrib.data.Optional", Optional)
 publish("contrib.data.Options", Options)
 publish("contrib.data.DatasetStructure", DatasetSpec)
@@ -48,5 +55,34 @@ def assert_element_shape(expected_shapes: Any) -> Callable[[Dataset], Dataset]:
             return nest.map_structure_up_to(expected_shapes, refined, expected_shapes, structure)
 
         return dataset.map(check)
+
+    return transformation
+
+
+@public("contrib.data.sliding_window_batch")
+def sliding_window_batch(
+    window_size: Any, stride: Any = None, window_shift: Any = None, window_stride: Any = 1
+) -> Callable[[Dataset], Dataset]:
+    """Batches of windows of elements; windows that are not full are dropped.
+
+    Args:
+        window_size: how many elements a window has.
+        stride: another name of `window_shift`.
+        window_shift: how far apart the starts of two windows are; 1 by default.
+        window_stride: how far apart the elements of a window are.
+
+    Raises:
+        ValueError: if both `stride` and `window_shift` are given.
+    """
+    if stride is not None and window_shift is not None:
+        raise ValueError("Cannot specify both `stride` and `window_shift`")
+    shift = next((s for s in (window_shift, stride) if s is not None), 1)
+
+    def transformation(dataset: Dataset) -> Dataset:
+        size, step = long(window_size, "window_stride"), long(window_stride, "window_stride")  # named so in TensorFlow
+        apart = long(shift, "window_shift")
+        spec = nest.map_structure(lambda component: component._batch(None), dataset.element_spec)
+        made = sliding_window_dataset(dataset._variant_tensor, size, apart, step, **structure.flat_structure(spec))
+        return Dataset._of(Built(made, spec), dataset)
 
     return transformation

@@ -250,20 +250,15 @@ class Dataset:
             resource = iterator_ops.one_shot_iterator(dataset_factory=_Named(name), **self._flat_structure)
             return iterators.Iterator(resource, None, *_described(self))
 
-    def make_initializable_iterator(
-        self, shared_name: str | None = None, force_deactivate_gpu_prefetching: bool = False
-    ) -> iterators.Iterator:
+    def make_initializable_iterator(self, shared_name: str | None = None) -> iterators.Iterator:
         """An iterator that starts each time its `initializer` runs.
 
         Args:
             shared_name: a name under which other iterators of the session are the same one.
-            force_deactivate_gpu_prefetching: has no effect.
         """
         return self._make_initializable_iterator(shared_name)
 
-    def _make_initializable_iterator(
-        self, shared_name: str | None = None, force_deactivate_gpu_prefetching: bool = False
-    ) -> iterators.Iterator:
+    def _make_initializable_iterator(self, shared_name: str | None = None) -> iterators.Iterator:
         self._warn_of_other_graphs()
         variant = self._apply_options()
         with get_default_graph().device(self._variant_tensor.device):

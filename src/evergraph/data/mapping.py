@@ -17,6 +17,7 @@ from evergraph.framework.scopes import name_scope
 from evergraph.framework.type_spec import TensorSpec
 from evergraph.ops.datasets import iterators as iterator_ops
 from evergraph.ops.datasets import mapping as ops
+from evergraph.ops.datasets import nesting as nesting_ops
 
 
 def mapped(
@@ -80,7 +81,7 @@ def _of_datasets(map_func: Any, source: Any, what: str, short: bool = False) -> 
 def flat_mapped(source: Any, map_func: Any) -> Built:
     function = _of_datasets(map_func, source, "Dataset.flat_map()")
     spec = function.output_structure._element_spec
-    made = ops.flat_map_dataset(
+    made = nesting_ops.flat_map_dataset(
         source._variant_tensor,
         function.captured_inputs,
         f=function.function,
@@ -96,10 +97,12 @@ def interleaved(source: Any, map_func: Any, cycle_length: Any, block_length: Any
     options = {"f": function.function, **structure.flat_structure(spec)}
     captured = function.captured_inputs
     if num_parallel_calls is None:
-        made = ops.interleave_dataset(source._variant_tensor, captured, cycle, block, **options)
+        made = nesting_ops.interleave_dataset(source._variant_tensor, captured, cycle, block, **options)
     else:
         calls = long(num_parallel_calls, "num_parallel_calls")
-        made = ops.parallel_interleave_dataset_v2(source._variant_tensor, captured, cycle, block, calls, **options)
+        made = nesting_ops.parallel_interleave_dataset_v2(
+            source._variant_tensor, captured, cycle, block, calls, **options
+        )
     return Built(made, spec, [function])
 
 
@@ -118,7 +121,7 @@ def interleaved_ahead(
     is_sloppy = convert_to_tensor(sloppy, dtype=dtypes.bool, name="sloppy")
     outputs = given_or(2 * block_length, buffer_output_elements, "buffer_output_elements")
     inputs = given_or(2 * cycle_length, prefetch_input_elements, "prefetch_input_elements")
-    made = ops.parallel_interleave_dataset(
+    made = nesting_ops.parallel_interleave_dataset(
         source._variant_tensor,
         function.captured_inputs,
         cycle,

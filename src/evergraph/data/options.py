@@ -129,9 +129,6 @@ class OptimizationOptions(OptionsBase):
     )
     noop_elimination = _flag("noop_elimination", "Whether what does nothing goes. If None, defaults to True.")
     parallel_batch = _flag("parallel_batch", "Whether to copy elements of a batch in parallel. Defaults to False.")
-    prefetch_to_device = create_option(
-        "prefetch_to_device", str, "The device to prefetch to; None for none.", lambda: "/gpu:0"
-    )
     shuffle_and_repeat_fusion = _flag(
         "shuffle_and_repeat_fusion", "Whether to fuse shuffle and repeat. If None, defaults to True."
     )
@@ -201,7 +198,7 @@ class Options(OptionsBase):
             result.append("make_sloppy")
         if self.experimental_stats and self.experimental_stats.latency_all_edges:
             result.append("latency_all_edges")
-        if self.experimental_slack and self.experimental_optimization.prefetch_to_device is None:
+        if self.experimental_slack:
             result.append("slack")
         if self.experimental_distribute and self.experimental_distribute._make_stateless:
             result.append("make_stateless")

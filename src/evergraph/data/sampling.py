@@ -82,6 +82,7 @@ def sample_from_datasets(datasets: Any, weights: Any = None, seed: Any = None) -
     """
     datasets = list(datasets)
     log = _tf("math.log")
+    logits: Any
     if isinstance(weights, Dataset):
         logits = weights.map(lambda *p: log(p, name="logits"))
         both = Dataset.zip((logits, RandomDataset(seed).batch(2)))

@@ -52,7 +52,7 @@ def sparse_tensor_slices(sparse_tensor: Any) -> Built:
     if not isinstance(sparse_tensor, SparseTensor):
         raise TypeError(f"`sparse_tensor` must be a `tf.SparseTensor` object. Was {sparse_tensor}.")
     indices, held = sparse_tensor.indices.get_shape(), sparse_tensor.dense_shape.get_shape()
-    rank = (indices.dims[1] - 1).merge_with(held.dims[0] - 1)
+    rank = (indices[1] - 1).merge_with(held[0] - 1)
     spec = (
         TensorSpec([None, rank], dtypes.int64),
         TensorSpec([None], sparse_tensor.dtype),

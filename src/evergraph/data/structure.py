@@ -16,7 +16,7 @@ from evergraph.ops.datasets.sparse_spec import SparseTensorSpec
 
 def normalize_element(element: Any) -> Any:
     """`element` with every leaf a tensor, or another value that has a spec."""
-    normalized = []
+    normalized: list[Any] = []
     with name_scope("normalize_element"):
         for i, leaf in enumerate(nest.flatten(element)):
             try:

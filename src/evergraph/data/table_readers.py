@@ -281,7 +281,7 @@ def make_csv_dataset(
         known = constant_value(convert_to_tensor(compression_type, dtype=dtypes.string))
         if known is None:
             raise ValueError("Received unkown compression_type")
-        kind = known[()].decode()
+        kind = bytes(known[()]).decode()
         if kind == "GZIP":
             open_file = functools.partial(gzip.open, mode="rt")
         elif kind == "ZLIB":

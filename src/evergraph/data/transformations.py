@@ -198,12 +198,7 @@ def reduce_dataset(dataset: Dataset, reducer: Any) -> Any:
 def prefetch_to_device(device: str, buffer_size: Any = None) -> Transformation:
     """Elements on `device`, made ahead. A compiled program moves them there when it runs."""
 
-    def transformation(dataset: Dataset) -> Dataset:
-        options = Options()
-        options.experimental_optimization.prefetch_to_device = device
-        return dataset.with_options(options)
-
-    return transformation
+    return lambda dataset: dataset.apply(copy_to_device(target_device=device)).prefetch(buffer_size)
 
 
 @public("data.experimental.copy_to_device", "contrib.data.copy_to_device")

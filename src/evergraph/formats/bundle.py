@@ -15,7 +15,6 @@ under their pending names where those exist: whenever the process is killed, a c
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import struct
@@ -359,7 +358,14 @@ class BundleReader:
                 found: np.ndarray | None = whole if part.is_whole(shape) else whole[bounds].copy()
             else:
                 kind = self._dtype_of(entry, name)
-                _check_size(math.prod(part.shape(shape)) * kind.np.itemsize, self._all_data(), self.prefix, name)
+                there = 0
+                for part_entry in (self._entry_of(s.key(name), name) for s in stored):
+                    self._shard(part_entry, name)  # which has as many bytes as the entry says
+                    there += part_entry.size
+                if math.prod(part.shape(shape)) * kind.size > there:
+                    raise files.data_loss(
+                        self.prefix, f"tensor {name!r} of shape {list(shape)} cannot be in parts of {there} bytes"
+                    )
                 parts = [(s, lambda s=s: self._value(self._entry_of(s.key(name), name), name, kind)) for s in stored]
                 found = assembled(part, shape, kind.np, parts)
         except ValueError as error:
@@ -473,14 +479,6 @@ class BundleReader:
             )
         return file
 
-    def _all_data(self) -> int:
-        total = 0
-        for shard in range(min(self.shards, 1 << 20)):
-            for suffix in "", PENDING:
-                with contextlib.suppress(OSError):
-                    total += os.path.getsize(data_name(self.prefix, shard, self.shards) + suffix)
-        return total
-
 
 def _current_index(prefix: str) -> tuple[str, bool]:
     """The index file to read, and whether it is one that was about to take its place."""
@@ -510,11 +508,6 @@ def _shape(entry: Any, prefix: str) -> tuple[int, ...]:
     if any(size < 0 for size in shape) or len(shape) > 254 or entry.shape.unknown_rank:
         raise files.data_loss(prefix, f"a tensor cannot have the shape {list(shape)}")
     return shape
-
-
-def _check_size(wanted: int, there: int, prefix: str, name: str) -> None:
-    if wanted > there:
-        raise files.data_loss(prefix, f"tensor {name!r} is to have {wanted} bytes, the data files have {there} in all")
 
 
 def _parse(message: Any, data: bytes, path: str) -> Any:

@@ -81,7 +81,7 @@ def _values(array: np.ndarray, kind: DType, name: str) -> Any:
     """The values in the field of their type, without shape and type: the list of tensors has those."""
     try:
         if array.nbytes >= 1 << 31:
-            raise ValueError(f"{array.nbytes} bytes do not fit in a message, which holds less than 2 GiB")
+            raise ValueError(f"Tensor slice is too large to serialize ({array.nbytes} bytes; a message holds 2 GiB)")
         whole = array_to_proto(array, int(kind))
     except (ValueError, TypeError) as error:
         raise errors.InvalidArgumentError(

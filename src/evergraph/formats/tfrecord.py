@@ -202,6 +202,7 @@ class RecordWriter:
         path: the file.
         compression: "", "GZIP" or "ZLIB".
         level, window_bits, mem_level, strategy: zlib's settings.
+        flush_mode: zlib's, applied after each record; by default, none.
 
     Raises:
         NotFoundError, PermissionDeniedError, ResourceExhaustedError: here and in all methods, as the file system says.
@@ -216,9 +217,11 @@ class RecordWriter:
         window_bits: int | None = None,
         mem_level: int | None = None,
         strategy: int | None = None,
+        flush_mode: int | None = None,
     ) -> None:
         self.path = path
         self._machine: Any = None
+        self._flush_mode = flush_mode or zlib.Z_NO_FLUSH
         if checked_compression(compression):
             window = _WINDOW[compression] if window_bits is None else window_bits + (16 if compression == "GZIP" else 0)
             self._machine = zlib.compressobj(
@@ -242,8 +245,12 @@ class RecordWriter:
             raise errors.FailedPreconditionError(
                 None, None, f"Writer not initialized or previously closed: {self.path}"
             )
+        if self._machine is not None:
+            data = self._machine.compress(data)
+            if self._flush_mode != zlib.Z_NO_FLUSH:
+                data += self._machine.flush(self._flush_mode)
         with translated(self.path):
-            self._file.write(data if self._machine is None else self._machine.compress(data))
+            self._file.write(data)
 
     def flush(self) -> None:
         """Hand everything written so far to the system: other processes see it."""

@@ -92,7 +92,7 @@ class TypeSpec:
         return self.value_type
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and _key(self._serialize()) == _key(other._serialize())  # type: ignore[attr-defined]
+        return type(other) is type(self) and _key(self._serialize()) == _key(other._serialize())
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -289,9 +289,9 @@ class TensorSpec(BatchableTypeSpec):
     def __eq__(self, other: object) -> bool:
         return (
             type(self) is type(other)
-            and self._shape._sizes == other._shape._sizes  # type: ignore[attr-defined]
-            and self._dtype == other._dtype  # type: ignore[attr-defined]
-            and self._name == other._name  # type: ignore[attr-defined]
+            and self._shape._sizes == other._shape._sizes
+            and self._dtype == other._dtype
+            and self._name == other._name
         )
 
     def __hash__(self) -> int:

@@ -434,7 +434,7 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
         if found is None:
             found, first = kind, item
         elif found != kind:
-            like = f" as {first.name}" if first is not None else ""
+            like = f" as {getattr(first, 'name', first)}" if first is not None else ""
             raise ValueError(f"{getattr(item, 'name', item)}, type={kind}, must be of the same type ({found}){like}.")
     if found is None:
         return dtypes.float32
@@ -500,8 +500,8 @@ def assert_shapes(
                     continue
                 dim = i - len(wanted) if is_open else i
                 actual = sizes[dim]
-                if isinstance(symbol, int):
-                    size, why = symbol, "Specified explicitly"
+                if (number := _as_number(symbol)) is not None:
+                    size, why = number, "Specified explicitly"
                 elif symbol in seen:
                     size, y, at = seen[symbol]
                     why = f"Specified by tensor {y.name} dimension {at}"
@@ -523,10 +523,21 @@ def assert_shapes(
             return group(*size_checks)
 
 
+def _as_number(symbol: Any) -> int | None:
+    """The size that an int or a digit says; None for a symbol."""
+    try:
+        return int(symbol)
+    except (TypeError, ValueError):
+        return None
+
+
 def _read_shape(x: Tensor, wanted: Any, message: str) -> tuple[Tensor, bool, list[Any], Any]:
     """A tensor, whether it may have more dimensions in front, its wanted sizes, and its own."""
     if not hasattr(wanted, "__iter__") and not hasattr(wanted, "__getitem__"):
-        raise ValueError(f"{message}.  Tensor {x.name}.  Specified shape must be an iterable, not {wanted}")
+        raise ValueError(
+            f"{message}.  Tensor {x.name}.  Specified shape must be an iterable.  An iterable has the "
+            f"attribute `__iter__` or `__getitem__`.  Received specified shape: {wanted}"
+        )
     entries = [getattr(entry, "value", entry) for entry in wanted]
     for i, entry in enumerate(entries):
         if i and (entry is Ellipsis or entry == "*"):

@@ -85,7 +85,7 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
             except OverflowError as error:
                 array = _wrapped(value, kind, error)
             except ValueError:
-                raise ValueError(f"Argument must be a dense tensor: {value!r} - its rows differ in length.") from None
+                raise _not_dense(value, kind) from None
             if array.dtype == object:
                 raise ValueError(f"Argument must be a dense tensor: {value!r} - its entries are not all numbers.")
             if kind is None:
@@ -93,6 +93,17 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
     if shape is not None:
         array = _reshaped(array, shape, verify_shape)
     return array
+
+
+def _not_dense(value: Any, kind: DType | None) -> ValueError:
+    if kind is not None:
+        return ValueError(f"setting an array element with a sequence: the rows of {value!r} differ in length.")
+    wanted, first = [], value
+    while isinstance(first, list | tuple):
+        wanted.append(len(first))
+        first = first[0] if first else None
+    found = list(np.array(value, object).shape)
+    return ValueError(f"Argument must be a dense tensor: {value!r} - got shape {found}, but wanted {wanted}.")
 
 
 def _wrapped(value: Any, kind: DType | None, error: OverflowError) -> np.ndarray:
@@ -255,12 +266,16 @@ def _convert_shape(value: TensorShape, dtype: Any = None, name: str | None = Non
         raise TypeError(f"Cannot convert a TensorShape to dtype: {dtype}")
     if dtype is None and any(s is not None and s >= 2**31 for s in sizes):
         dtype = dtypes.int64
+    if dtype is not None and dtype.as_numpy_dtype is np.int32:
+        for size in sizes:
+            if size >= 2**31:
+                raise ValueError(f"Cannot convert a TensorShape to dtype int32; a dimension is too large ({size})")
     return constant(np.array(sizes, (dtype or dtypes.int32).np), dtype, name=name or "shape_as_tensor")
 
 
 def _convert_dimension(value: Dimension, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:
     if value.value is None:
-        raise ValueError(f"Cannot convert unknown Dimension to a Tensor: {value}")
+        raise ValueError(f"Cannot convert an unknown Dimension to a Tensor: {value}")
     if dtype is not None and dtype not in (dtypes.int32, dtypes.int64):
         raise TypeError(f"Cannot convert a TensorShape to dtype: {dtype}")
     return constant(np.array(value.value, (dtype or dtypes.int32).np), dtype, name=name or "shape_as_tensor")

@@ -44,6 +44,8 @@ def _longest(rows: int, columns: int, band: tuple[int, int]) -> int:
 
 def _read(xp: Any, x: Any, band: tuple[int, int], padding: Any) -> Any:
     low, high = band
+    if x.ndim < 2:
+        raise kernel_error(f"input must be at least 2-dim, received shape: {shapes.bracket_text(tuple(x.shape))}")
     rows, columns = x.shape[-2:]
     n = _longest(rows, columns, band)
     d = np.arange(high, low - 1, -1)[:, None]
@@ -56,8 +58,16 @@ def _read(xp: Any, x: Any, band: tuple[int, int], padding: Any) -> Any:
     return found if low < high else found[..., 0, :]
 
 
+def _require_diagonal(diagonal: Any) -> None:
+    if not diagonal.ndim:
+        raise kernel_error("diagonal must be at least 1-dim, received shape: []")
+
+
 def _write(xp: Any, x: Any, diagonal: Any, band: tuple[int, int]) -> Any:
     low, high = band
+    if x.ndim < 2:
+        raise kernel_error(f"input must be at least 2-dim, received shape: {shapes.bracket_text(tuple(x.shape))}")
+    _require_diagonal(diagonal)
     rows, columns = x.shape[-2:]
     n = _longest(rows, columns, band)
     wanted = (*x.shape[:-2], *((high - low + 1,) if low < high else ()), n)
@@ -101,6 +111,7 @@ def _size_of_diagonals(rows: int, columns: int, n: int, band: tuple[int, int], e
 @op("MatrixDiag")
 def matrix_diag_op(xp: Any, diagonal: Any) -> Any:
     """Square matrices with the given main diagonals and zeros elsewhere."""
+    _require_diagonal(diagonal)
     n = diagonal.shape[-1]
     return xp.where(np.eye(n, dtype=np.bool_), diagonal[..., None], xp.zeros((), diagonal.dtype))
 
@@ -181,6 +192,7 @@ def matrix_set_diag_grad(made: Any, grad: Tensor) -> list[Any]:
 @op("MatrixDiagV2", static=("k", "num_rows", "num_cols"))
 def matrix_diag_v2_op(xp: Any, diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding_value: Any) -> Any:
     """Matrices with the given diagonals and `padding_value` elsewhere."""
+    _require_diagonal(diagonal)
     band = _band(k, None, None)
     if band[0] < band[1] and (len(diagonal.shape) < 2 or diagonal.shape[-2] != band[1] - band[0] + 1):
         raise kernel_error(f"diagonal does not have {band[1] - band[0] + 1} rows: {diagonal.shape}")

@@ -277,13 +277,14 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
     known = static_values.get_static_value(batch_dims)
     batch_dims = batch_dims if known is None else int(np.ravel(known)[0])
     if batch_dims:
-        return _batch_gather_nd(params, indices, batch_dims, name)
+        return batch_gather_nd(params, indices, batch_dims, name)
     if hasattr(params, "gather_nd"):
         return params.gather_nd(indices, name=name)
     return gather_nd_op(params, indices, name=name)
 
 
-def _batch_gather_nd(params: Any, indices: Any, batch_dims: int, name: str | None) -> Tensor:
+def batch_gather_nd(params: Any, indices: Any, batch_dims: int, name: str | None = None) -> Tensor:
+    """`gather_nd` for each element of the first `batch_dims` dimensions, which both operands share."""
     with name_scope(name, "BatchGatherND", [params, indices]):
         indices = convert_to_tensor(indices, name="indices")
         params = convert_to_tensor(params, name="params")

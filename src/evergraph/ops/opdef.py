@@ -686,9 +686,8 @@ def _scalar_attr(opdef: OpDef, attr: Attr, kind: str, value: Any) -> Any:
             try:
                 return shapes.static_shape(value)
             except (TypeError, ValueError) as error:
-                raise TypeError(
-                    f"Error converting {value!r} (of type {type(value).__name__}) to a TensorShape: {error}"
-                ) from None
+                kept = TypeError if isinstance(error, TypeError) else ValueError
+                raise kept(f"Error converting {attr.name} to a TensorShape: {error} (it is {value!r})") from None
         case _:
             return value
     if attr.allowed is not None and result not in attr.allowed:

@@ -489,6 +489,11 @@ def _batch_shape(x: Shape, block: list[int] | None, m: int, pads: list[int] | No
     if block is None:
         batch = None if m else batch
     else:
+        if pads is not None and len(pads) != 2 * m:
+            raise ShapeError(
+                f"Dimension 0 in both shapes must be equal, but are {len(pads) // 2} and {m}. Shapes are "
+                f"[{len(pads) // 2},2] and [{m},2]."
+            )
         for i, b in enumerate(block):
             if b < 1:
                 raise ShapeError("block_shape must be positive")

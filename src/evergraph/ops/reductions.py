@@ -41,11 +41,7 @@ def reduction_axes(x: Any, axes: Any) -> tuple[int, ...]:
         if not -rank <= axis < rank:
             raise kernel_error(f"Invalid reduction dimension ({axis} for input with {rank} dimension(s)")
         found.append(axis % rank)
-    if len(set(found)) < len(found):
-        raise kernel_error(
-            f"Invalid reduction arguments: Axes contains duplicate dimension: {max(found, key=found.count)}"
-        )
-    return tuple(sorted(found))
+    return tuple(sorted(set(found)))
 
 
 def reduced_static(input: Shape, axes: Any, *, keep_dims: bool) -> Shape:

@@ -27,18 +27,19 @@ def _sum_of_rows(x: Tensor) -> Tensor:
     return reshape(math.matmul(x, ones(stack([columns, 1]), x.dtype)), [-1])
 
 
-def _sampled_logits(
+def compute_sampled_logits(
     weights: Any,
     biases: Any,
     labels: Any,
     inputs: Any,
     num_sampled: int,
     num_classes: int,
-    num_true: int,
-    sampled_values: Any,
-    remove_accidental_hits: bool,
-    partition_strategy: str,
-    name: str | None,
+    num_true: int = 1,
+    sampled_values: Any = None,
+    subtract_log_q: bool = True,
+    remove_accidental_hits: bool = False,
+    partition_strategy: str = "mod",
+    name: str | None = None,
     seed: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The logits of the true classes and of the sampled ones, side by side, and the labels that belong to them."""
@@ -82,8 +83,9 @@ def _sampled_logits(
 
         if remove_accidental_hits:
             sampled_logits += _hits(labels, sampled, num_true, num_sampled, sampled_logits)
-        true_logits -= math.log(true_expected)
-        sampled_logits -= math.log(sampled_expected)
+        if subtract_log_q:
+            true_logits -= math.log(true_expected)
+            sampled_logits -= math.log(sampled_expected)
 
         logits = concat([true_logits, sampled_logits], 1)
         out_labels = concat([ones_like(true_logits) / num_true, zeros_like(sampled_logits)], 1)
@@ -134,9 +136,9 @@ def nce_loss(
     Returns:
         The loss of each example, shape `[batch]`.
     """
-    logits, labels = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
-        partition_strategy, name,
+    logits, labels = compute_sampled_logits(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, True,
+        remove_accidental_hits, partition_strategy, name,
     )  # fmt: skip
     losses = sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name="sampled_losses")
     return _sum_of_rows(losses)
@@ -161,9 +163,9 @@ def sampled_softmax_loss(
 
     It is for training: to evaluate, compute the full softmax.
     """
-    logits, labels = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
-        partition_strategy, name, seed,
+    logits, labels = compute_sampled_logits(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, True,
+        remove_accidental_hits, partition_strategy, name, seed,
     )  # fmt: skip
     labels = stop_gradient(labels, name="labels_stop_gradient")
     return softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)

@@ -364,9 +364,11 @@ def dynamic_partition(xp: Any, data: Any, partitions: Any, *, num_partitions: in
     outside = (partitions < 0) | (partitions >= num_partitions)
     if outside.any():
         at = tuple(np.argwhere(outside)[0])
-        raise kernel_error(f"partitions{list(map(int, at))} = {partitions[at]} is not in [0, {num_partitions})")
-    flat, rows = partitions.reshape(-1), data.reshape((-1, *data.shape[k:]))
-    return tuple(rows[flat == i] for i in range(num_partitions))
+        where = f"[{','.join(map(str, at))}]" if at else ""
+        raise kernel_error(f"partitions{where} = {partitions[at]} is not in [0, {num_partitions})")
+    flat, rows = partitions.reshape(-1), data.reshape((partitions.size, *data.shape[k:]))
+    ends = np.cumsum(np.bincount(flat, minlength=num_partitions))
+    return tuple(np.split(rows[np.argsort(flat, kind="stable")], ends[:-1]))
 
 
 @dynamic_partition.shape
@@ -392,7 +394,7 @@ def _stitched(indices: Any, data: Any) -> Any:
             )
         if np.size(numbers) and numbers.min() < 0:
             raise kernel_error(f"indices[{i}] is out of range")
-        out[numbers.reshape(-1)] = rows.reshape((-1, *rest))
+        out[numbers.reshape(-1)] = rows.reshape((numbers.size, *rest))
     return out
 
 

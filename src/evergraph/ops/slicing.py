@@ -276,7 +276,7 @@ def strided_slice_op(
     """The elements that a Python index takes."""
     masks = Masks(begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
     if not _are_known(begin, end):
-        return input[_traced_index(xp, input.shape, begin, end, strides, masks)[0]]
+        return xp.asarray(input)[_traced_index(xp, input.shape, begin, end, strides, masks)[0]]
     return input[_index(input.shape, begin, end, strides, masks)[0]]
 
 
@@ -305,7 +305,9 @@ def _traced_index(
             )
             index.append(xp.where(at < 0, at + size, at))
         elif entry.position < 0 or entry.open_begin and entry.open_end:
-            chosen = _chosen(entry, shape[entry.dimension], [None] * len(steps), [None] * len(steps), steps, kernel_error)
+            chosen = _chosen(
+                entry, shape[entry.dimension], [None] * len(steps), [None] * len(steps), steps, kernel_error
+            )
             assert not isinstance(chosen, int)
             start, step, count = chosen
             stop = start + count * step

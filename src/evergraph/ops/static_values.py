@@ -157,7 +157,7 @@ def shape_entries(made: Operation, index: int, depth: int) -> Any:
 @partial_rule("Pack")
 def pack_entries(made: Operation, index: int, depth: int) -> Any:
     t = made.outputs[0]
-    if t.dtype._base._kind not in "iu" or t.static_shape is None or len(t.static_shape) != 1:
+    if t.dtype._base._kind not in "iu" or t.static_shape is not None and len(t.static_shape) != 1:
         return folded(made, index)
     entries = [partial_value(x, depth) for x in made.inputs]
     return [e if isinstance(e, int) else None for e in entries]
@@ -167,7 +167,7 @@ def pack_entries(made: Operation, index: int, depth: int) -> Any:
 def concat_entries(made: Operation, index: int, depth: int) -> Any:
     t = made.outputs[0]
     parts = made.inputs[:-1] if made.type == "ConcatV2" else made.inputs[1:]
-    if t.dtype._base._kind not in "iu" or any(x.static_shape is None or len(x.static_shape) != 1 for x in parts):
+    if t.dtype._base._kind not in "iu" or any(x.static_shape is not None and len(x.static_shape) != 1 for x in parts):
         return folded(made, index)
     entries: list[int | None] = []
     for x in parts:

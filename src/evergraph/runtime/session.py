@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evergraph.compiler import malloc
 from evergraph.compiler.plan import Plan, make_plan
 from evergraph.framework import errors, shapes, stacks
 from evergraph.framework.api import public
@@ -64,6 +65,7 @@ class BaseSession:
         self._config = config
         self._cpus = max(1, int(config.device_count.get("CPU", 1))) if config is not None else 1
         self._soft = bool(config is not None and config.allow_soft_placement)
+        malloc.keep_freed_memory()
         self._state = State()
         self._closed = False
         self._calls: dict[Any, Call] = {}

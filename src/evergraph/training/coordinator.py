@@ -219,6 +219,10 @@ class LooperThread(threading.Thread):
                     self.run_loop()
             self.stop_loop()
 
+    def isAlive(self) -> bool:
+        """`is_alive`, under the name that older programs call."""
+        return self.is_alive()
+
     def start_loop(self) -> None:
         """Called once before the loop; for subclasses."""
 

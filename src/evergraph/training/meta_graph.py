@@ -242,17 +242,17 @@ def export_scoped_meta_graph(
         write_graph(made, directory, name, as_text=as_text)
         if save_debug_info:
             exported = [prepend_name_scope(node.name, export_scope) for node in made.graph_def.node]
-            debug = debug_info([graph.get_operation_by_name(n) for n in exported])
+            debug = create_graph_debug_info_def([("", graph.get_operation_by_name(n)) for n in exported])
             write_graph(debug, directory, os.path.splitext(name)[0] + ".debug", as_text=as_text)
     return made, variables
 
 
-def debug_info(operations: list[Any]) -> Any:
-    """Where each op was built, as a `GraphDebugInfo`."""
+def create_graph_debug_info_def(operations: list[tuple[str, Any]]) -> Any:
+    """Where each op was built, as a `GraphDebugInfo`; each comes with what to put before its name."""
     made = _messages().GraphDebugInfo()
     numbers: dict[str, int] = {}
-    for op in operations:
-        trace = made.traces[op.name]
+    for before, op in operations:
+        trace = made.traces[before + op.name]
         for path, line, _, _ in reversed(op.traceback):
             trace.file_line_cols.add(file_index=numbers.setdefault(path, len(numbers)), line=line)
     made.files.extend(numbers)

@@ -26,7 +26,7 @@ class TFRecordOptions:
 
     Args:
         compression_type: "GZIP", "ZLIB", "" or one of `TFRecordCompressionType`.
-        flush_mode: zlib's; accepted for TF's signature.
+        flush_mode: zlib's, after each record.
         input_buffer_size, output_buffer_size: accepted for TF's signature.
         window_bits: zlib's window, 8 to 15.
         compression_level: 0 to 9, or -1.
@@ -124,6 +124,7 @@ class TFRecordWriter:
             options.window_bits,
             options.mem_level,
             options.compression_strategy,
+            options.flush_mode,
         )
 
     def __enter__(self) -> TFRecordWriter:

@@ -19,6 +19,8 @@ from evergraph.training.event_file_writer import EventFileWriter
 from evergraph.training.meta_graph import create_meta_graph_def, is_message
 from evergraph.training.plugin_asset import get_all_plugin_assets
 
+PLUGINS_DIR = "plugins"
+
 
 class SummaryToEventTransformer:
     """Wraps what is added in events with time and step.
@@ -92,7 +94,7 @@ class SummaryToEventTransformer:
 
     def _write_plugin_assets(self, graph: Graph) -> None:
         for asset in get_all_plugin_assets(graph):
-            directory = os.path.join(self.event_writer.get_logdir(), "plugins", asset.plugin_name or "")
+            directory = os.path.join(self.event_writer.get_logdir(), PLUGINS_DIR, asset.plugin_name or "")
             os.makedirs(directory, exist_ok=True)
             for name, contents in asset.assets().items():
                 write_file(os.path.join(directory, name), convert.as_bytes(contents))

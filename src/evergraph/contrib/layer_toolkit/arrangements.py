@@ -280,7 +280,7 @@ def sequence_to_images(
         return collect_named_outputs(outputs_collections, sc, array.transpose(parts, order))
 
 
-@public("contrib.layers.layers._inner_flatten")
+@public("contrib.layers._inner_flatten")
 @add_arg_scope
 def inner_flatten(inputs: Any, new_rank: Any, output_collections: Any = None, scope: Any = None) -> Any:
     """Make one axis of the last ones, so that the rank is `new_rank`."""

@@ -42,7 +42,7 @@ publish("contrib.layers.OPTIMIZER_CLS_NAMES", OPTIMIZER_CLS_NAMES)
 publish("contrib.layers.OPTIMIZER_SUMMARIES", OPTIMIZER_SUMMARIES)
 
 
-@public("contrib.layers.optimize_loss")
+@public("contrib.layers.optimize_loss", "contrib.layers.optimizers.optimize_loss")
 def optimize_loss(
     loss: Any,
     global_step: Any,
@@ -211,7 +211,7 @@ def _multiplied(gradients: Any, multipliers: Any) -> list[Any]:
     return found
 
 
-@public("contrib.layers.optimizers.adaptive_clipping_fn")
+@public("contrib.layers.adaptive_clipping_fn", "contrib.layers.optimizers.adaptive_clipping_fn")
 def adaptive_clipping_fn(
     std_factor: float = 2.0,
     decay: float = 0.95,

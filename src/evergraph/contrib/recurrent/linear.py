@@ -88,5 +88,5 @@ def linear(
         return bias_add(result, _bias(outer_scope, output_size, dtype, bias_initializer)) if bias else result
 
 
-public("contrib.rnn.core_rnn_cell._Linear")(Linear)
-public("contrib.rnn.core_rnn_cell._linear")(linear)
+public("contrib.rnn._Linear")(Linear)
+public("contrib.rnn._linear")(linear)

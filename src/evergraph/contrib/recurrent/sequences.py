@@ -72,7 +72,7 @@ def stack_bidirectional_rnn(
     return layer, tuple(states_fw), tuple(states_bw)
 
 
-@public("contrib.rnn.stack_bidirectional_dynamic_rnn", "contrib.rnn.rnn.stack_bidirectional_dynamic_rnn")
+@public("contrib.rnn.stack_bidirectional_dynamic_rnn")
 def stack_bidirectional_dynamic_rnn(
     cells_fw: Any,
     cells_bw: Any,

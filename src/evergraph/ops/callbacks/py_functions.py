@@ -164,30 +164,18 @@ py_func_op.shape_from_op(_unknown_shapes)
 stateless_py_func_op.shape_from_op(_unknown_shapes)
 
 
-class _Readable(np.ndarray):
-    """An array with the method that an eager tensor of TF has."""
-
-    def numpy(self) -> Any:
-        return np.array(self)[()]
-
-
-@op("EagerPyFunc", host=True, differentiable=False)
-def eager_py_func(xp: Any, input: Any, *, token: bytes, Tout: Any) -> list[np.ndarray]:
-    """What a Python function gives for these arrays; numbers it gives take the types that are wanted."""
-    value = _called(token, [np.array(x).view(_Readable) for x in input])
-    results = _results(value)
-    if len(results) == len(Tout):
-        results = [
-            np.asarray(r, t.np) if t._kind in "fiub" and r.dtype.kind in "fiub" else r
-            for r, t in zip(results, Tout, strict=True)
-        ]
-    return _checked(token, results, Tout)
+@op("EagerPyFunc", session=True)
+def eager_py_func(xp: Any, input: Any, *, run: Running, token: bytes, Tout: Any) -> list[np.ndarray]:
+    """What a Python function of tensors with values gives for these arrays (runtime/eager_functions.py)."""
+    run.let_others_go_on(PY_FUNCS)
+    return _checked(token, _results(_called(token, [np.array(x) for x in input])), Tout)
 
 
 eager_py_func.shape_from_op(_unknown_shapes)
 
 
-def _build(kind: str, func: Any, inp: Any, Tout: Any, name: str | None) -> Any:
+def build_call(kind: str, func: Any, inp: Any, Tout: Any, name: str | None) -> Any:
+    """An op that calls `func`."""
     if not callable(func):
         raise ValueError(f"Expected func to be callable, got func of type {type(func)}")
     several = isinstance(Tout, list | tuple)
@@ -217,20 +205,10 @@ def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | N
     >>> sess.run(doubled)
     array([2., 4.], dtype=float32)
     """
-    return _build("PyFunc" if stateful else "PyFuncStateless", func, inp, Tout, name)
+    return build_call("PyFunc" if stateful else "PyFuncStateless", func, inp, Tout, name)
 
 
 @public("numpy_function")
 def numpy_function(func: Any, inp: Any, Tout: Any, name: str | None = None) -> Any:
     """`tf.py_func` of a function that may have a state."""
-    return _build("PyFunc", func, inp, Tout, name)
-
-
-@public("py_function")
-def py_function(func: Any, inp: Any, Tout: Any, name: str | None = None) -> Any:
-    """`tf.py_func` of a function that calls `.numpy()` on its arguments.
-
-    In TF the arguments are eager tensors. Here they are arrays with that method: no op of TF works on them, and no
-    gradient flows back.
-    """
-    return _build("EagerPyFunc", func, inp, Tout, name)
+    return build_call("PyFunc", func, inp, Tout, name)

@@ -17,6 +17,7 @@ from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, Iterator, dataset_op, shape_of
 from evergraph.ops.datasets.mapping import Captured, Map, ParallelMap
 from evergraph.ops.datasets.order import Unary
+from evergraph.ops.datasets.rows import gathered, numbered
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
 
@@ -101,6 +102,10 @@ class Batch(Unary):
         self.size, self.drops = size, drops
 
     def iterator(self, context: Context, name: str) -> Iterator:
+        found = numbered(self.input)
+        if found is not None:
+            arrays, numbers = found
+            return _Gathered(numbers.iterate(context, name), self.size, self.drops, self.input.types, arrays)
         return _Batched(self.input.iterate(context, name), self.size, self.drops, self.input.types)
 
     def cardinality(self) -> int:
@@ -124,6 +129,19 @@ class _Batched(Iterator):
 
     def _together(self, elements: list[Element]) -> Element:
         return batch_of(elements, self._types)
+
+
+class _Gathered(_Batched):
+    """Batches of rows of arrays; the source gives their numbers."""
+
+    def __init__(self, source: Iterator, size: int, drops: bool, types: Sequence[DType], arrays: Element) -> None:
+        super().__init__(source, size, drops, types)
+        self._arrays = arrays
+
+    def _together(self, elements: list[Element]) -> Element:
+        rows = np.array([number for (number,) in elements])
+        pairs = zip(self._arrays, self._types, strict=True)
+        return tuple([gathered(a, rows, empty((len(rows), *a.shape[1:]), kind)) for a, kind in pairs])
 
 
 class PaddedBatch(Batch):
@@ -184,7 +202,8 @@ def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, compo
     for i, element in enumerate(column):
         shape = shape_of(element)
         if shape:
-            out[(i, *map(slice, shape))] = element
+            places: Any = (i, *map(slice, shape))
+            out[places] = element
         else:
             out[i] = element if type(element) is not np.ndarray else element[()]
     return out

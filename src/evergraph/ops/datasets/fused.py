@@ -95,7 +95,9 @@ class _MappedBatches(Iterator):
         assert self._ahead is not None
         try:
             batch = self._ahead.batch(elements)
-            return batch_of(self._ahead.results(elements), self._dataset.row_types) if batch is None else batch
+            if batch is None:
+                batch = batch_of([tuple(r) for r in self._ahead.results(elements)], self._dataset.row_types)
+            return batch
         except Exception:  # whatever it is, going through them one by one says it at its element
             return None
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework import errors
+from evergraph.ops.datasets.batching import batch_of
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
-from evergraph.ops.datasets.mapping import Captured, Function, OfDatasets
+from evergraph.ops.datasets.mapping import Captured, Function
+from evergraph.ops.datasets.nesting import OfDatasets
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
@@ -316,6 +318,42 @@ def window_dataset(
 ) -> Dataset:
     """Windows of elements, each component a dataset."""
     return Window(source, int(size), int(shift), int(stride), bool(drop_remainder), output_types, output_shapes)
+
+
+class SlidingBatches(Unary):
+    kind = "SlidingWindow"
+
+    def __init__(self, source: Dataset, window: Window, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self._window = window
+
+    def iterator(self, context: Context, name: str) -> Iterator:
+        return _Slid(_Windows(self.input.iterate(context, name), self._window), self.input)
+
+
+class _Slid(Iterator):
+    def __init__(self, windows: _Windows, source: Dataset) -> None:
+        self._windows, self._source = windows, source
+
+    def __next__(self) -> Element:
+        rows = zip(*(window._elements for window in next(self._windows)), strict=True)
+        return batch_of([tuple(part[0] for part in row) for row in rows], self._source.types)
+
+
+@dataset_op("SlidingWindowDataset")
+def sliding_window_dataset(
+    xp: Any,
+    source: Any,
+    window_size: Any,
+    window_shift: Any,
+    window_stride: Any,
+    *,
+    output_types: Any,
+    output_shapes: Any,
+) -> Dataset:
+    """Batches of full windows of elements."""
+    window = Window(source, int(window_size), int(window_shift), int(window_stride), True, output_types, output_shapes)
+    return SlidingBatches(source, window, output_types, output_shapes)
 
 
 @dataset_op("GroupByWindowDataset", session=True)

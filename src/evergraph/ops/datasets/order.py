@@ -133,6 +133,20 @@ class _Repeated(Iterator):
                 return element
         raise StopIteration
 
+    def take(self, count: int) -> list[Element]:
+        taken: list[Element] = []
+        while len(taken) < count and self._source is not None:
+            part = self._source.take(count - len(taken))
+            if part:
+                self._fresh = False
+                taken += part
+            else:
+                try:
+                    taken.append(self.__next__())
+                except StopIteration:
+                    break
+        return taken
+
 
 class Concatenate(Dataset):
     kind = "Concatenate"
@@ -299,6 +313,7 @@ class Prefetched(Iterator):
 def _fill(context: Context, buffer: _Buffer) -> None:
     condition, items, source = buffer.condition, buffer.items, buffer.source
     while True:
+        item: tuple[bool, Any]
         try:
             item = True, next(source)
         except StopIteration:

@@ -31,8 +31,10 @@ class ParseAhead:
         self._keys = [as_array(key) for key in parse.attrs["dense_keys"]]
         self._names = np.empty(0, object)
         outputs = {t: i for i, t in enumerate(parse.outputs)}
-        places = [outputs.get(t) for t in body.results]
-        self._columns = None if None in places else places  # the function gives the features as they are
+        # The places of the results among the features, if the function gives features as they are.
+        self._columns: list[int] | None = None
+        if all(t in outputs for t in body.results):
+            self._columns = [outputs[t] for t in body.results]
 
     def bound(self, context: Context) -> BoundParse:
         rest = None
@@ -99,6 +101,8 @@ def parse_ahead(captured: Captured) -> ParseAhead | None:
         return None
     if parse._control_inputs:
         return None
+    if any(op.opdef.is_stateful and op.type != "Placeholder" for op in body._ops):
+        return None  # an error would make it do things twice
     defaults = [_constant(t) for t in parse.inputs[1:]]
     if any(value is None for value in defaults):
         return None

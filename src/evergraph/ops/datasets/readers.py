@@ -101,7 +101,7 @@ def _compression(compression_type: Any) -> str:
 
 def text_of(value: Any) -> str:
     """A string input as text."""
-    found = value[()] if isinstance(value, np.ndarray) else value
+    found: Any = value[()] if isinstance(value, np.ndarray) else value
     return found.decode()
 
 

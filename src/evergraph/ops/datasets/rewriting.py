@@ -13,7 +13,8 @@ from typing import Any
 from evergraph.ops.datasets.batching import Batch
 from evergraph.ops.datasets.dataset import Dataset, dataset_op
 from evergraph.ops.datasets.fused import MapAndBatch
-from evergraph.ops.datasets.mapping import Map, OfDatasets, ParallelMap
+from evergraph.ops.datasets.mapping import Map, ParallelMap
+from evergraph.ops.datasets.nesting import OfDatasets
 from evergraph.ops.datasets.order import Prefetch, Repeat, Skip, Take
 from evergraph.ops.datasets.shuffle import Shuffle
 from evergraph.ops.opdef import kernel_error, op

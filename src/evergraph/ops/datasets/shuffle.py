@@ -92,6 +92,38 @@ class Shuffled(Iterator):
         self._held -= 1
         return element
 
+    def take(self, count: int) -> list[Element]:
+        taken: list[Element] = []
+        while len(taken) < count:
+            try:
+                taken.append(self.__next__())
+            except StopIteration:
+                break
+            if self._source is not None and len(self._slices) == 1 and self._held == self._size - 1:
+                self._take_steadily(taken, count)
+        return taken
+
+    def _take_steadily(self, taken: list[Element], count: int) -> None:
+        """What `__next__` does again and again while the buffer is full and the source goes on."""
+        buffer, size, words, source, current = self._buffer, self._size, self._words, self._source, self._slices[0]
+        assert source is not None
+        start, end = current
+        try:
+            while len(taken) < count:
+                element = next(source)
+                buffer[end % size] = element
+                end += 1
+                index = (start + next(words) % (end - start)) % size
+                taken.append(buffer[index])
+                at = start % size
+                buffer[index] = buffer[at]
+                buffer[at] = None
+                start += 1
+        except StopIteration:
+            return  # it will say so again
+        finally:
+            current[:] = start, end
+
     def _fill(self, first: bool) -> None:
         buffer, size, slices = self._buffer, self._size, self._slices
         current = slices[-1]

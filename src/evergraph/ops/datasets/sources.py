@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,9 @@ class _Rows(Iterator):
 
     def __next__(self) -> Element:
         return next(self._rows)
+
+    def take(self, count: int) -> list[Element]:
+        return list(islice(self._rows, count))
 
 
 class SparseSlices(Dataset):

@@ -162,6 +162,9 @@ def adjust_brightness(image: Any, delta: Any) -> Tensor:
 
     Returns:
         The type of `image`; integers are clipped.
+
+    >>> sess.run(tf.image.adjust_brightness(tf.constant([0, 100, 255], tf.uint8), 0.2))
+    array([ 51, 151, 255], dtype=uint8)
     """
     with name_scope(None, "adjust_brightness", [image, delta]) as scope:
         image = convert_to_tensor(image, name="image")

@@ -27,7 +27,7 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
     Raises:
         AttributeError: for a type that is neither floating-point nor integer.
 
-    >>> sess.run(tf.image.convert_image_dtype(np.array([0, 255], np.uint8), tf.float32))
+    >>> sess.run(tf.image.convert_image_dtype(tf.constant([0, 255], tf.uint8), tf.float32))
     array([0., 1.], dtype=float32)
     """
     image = convert_to_tensor(image, name="image")

@@ -258,6 +258,11 @@ def crop_and_resize(
 
     Raises:
         OutOfRangeError: at run time, for an index of no image.
+
+    >>> image = tf.reshape(tf.range(9.0), [1, 3, 3, 1])
+    >>> sess.run(tf.image.crop_and_resize(image, [[0.0, 0.5, 1.0, 1.0]], [0], [2, 2]))[0, :, :, 0]
+    array([[1., 2.],
+           [7., 8.]], dtype=float32)
     """
     indices = either("box_indices", box_indices, "box_ind", box_ind)
     return crop_and_resize_op(image, boxes, indices, crop_size, method, extrapolation_value, name)

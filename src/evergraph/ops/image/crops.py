@@ -33,6 +33,10 @@ def central_crop(image: Any, central_fraction: float) -> Tensor:
 
     Raises:
         ValueError: for another fraction or rank.
+
+    >>> sess.run(tf.image.central_crop(tf.reshape(tf.range(16), [4, 4, 1]), 0.5))[:, :, 0]
+    array([[ 5,  6],
+           [ 9, 10]], dtype=int32)
     """
     with name_scope(None, "central_crop", [image]):
         image = convert_to_tensor(image, name="image")

@@ -63,6 +63,9 @@ def encode_jpeg(
         x_density: pixels per unit, horizontally; nothing but a remark in the file.
         y_density: pixels per unit, vertically.
         xmp_metadata: to embed in the file.
+
+    >>> sess.run(tf.image.encode_jpeg(tf.zeros([2, 2, 3], tf.uint8)))[:4]
+    b'\\xff\\xd8\\xff\\xe0'
     """
     _check_quality(quality)
     _check_rank(image)

@@ -54,6 +54,9 @@ def flip_left_right(image: Any) -> Tensor:
 
     Raises:
         ValueError: for another rank.
+
+    >>> sess.run(tf.image.flip_left_right([[[1], [2], [3]]]))[0, :, 0]
+    array([3, 2, 1], dtype=int32)
     """
     return _flipped(image, 1, "flip_left_right")
 

@@ -165,6 +165,11 @@ def extract_image_patches(
 
     Returns:
         The type of `images`, shape `[batch, out rows, out columns, rows * columns * channels]`.
+
+    >>> image = tf.reshape(tf.range(9), [1, 3, 3, 1])
+    >>> sess.run(tf.extract_image_patches(image, [1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1], "VALID"))[0, 0]
+    array([[0, 1, 3, 4],
+           [1, 2, 4, 5]], dtype=int32)
     """
     return extract_image_patches_op(images, either("sizes", sizes, "ksizes", ksizes), strides, rates, padding, name)
 

@@ -219,6 +219,8 @@ def decode(data: bytes, channels: int, dtype: Any) -> np.ndarray:
     """
     size = len(data)
     header, deflated, palette, transparency, gamma = _chunks(data)
+    if header.width * header.height >= 1 << 29:
+        raise _error(f"its size is {header.height} x {header.width}, which is too large", size)
     image = _samples_by_pillow(data, header)
     if image is None:
         image = _samples(header, deflated, size)

@@ -87,6 +87,9 @@ def psnr(a: Tensor, b: Tensor, max_val: Any, name: str | None = None) -> Tensor:
 
     Returns:
         float32, one number for each image.
+
+    >>> round(float(sess.run(tf.image.psnr(tf.zeros([2, 2, 1]), tf.fill([2, 2, 1], 0.1), 1.0))), 3)
+    20.0
     """
     with name_scope(name, "PSNR", [a, b]):
         max_val = convert_image_dtype(math.cast(max_val, a.dtype), dtypes.float32)

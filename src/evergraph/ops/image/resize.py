@@ -122,6 +122,10 @@ def resize_images(
 
     Raises:
         ValueError: for images of another or of unknown rank, a wrong `size` or a method that there is not.
+
+    >>> image = tf.constant([[[0], [10]]])
+    >>> sess.run(tf.image.resize_images(image, [1, 4], align_corners=True))[0, :, 0]
+    array([ 0.       ,  3.3333335,  6.666667 , 10.       ], dtype=float32)
     """
 
     def resizer(images: Tensor, size: Any) -> Tensor:

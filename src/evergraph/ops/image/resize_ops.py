@@ -193,7 +193,7 @@ def resize_bicubic_gradient(made: Any, grad: Tensor) -> Any:
 # Area
 
 
-@op("ResizeArea", static=("size",), shape=_resized_shape, differentiable=False)
+@op("ResizeArea", static=("size",), shape=_resized_shape)
 def resize_area_op(xp: Any, images: Any, size: Any, *, align_corners: bool) -> Any:
     """Images resized by the mean over the area that a pixel of the result covers; float32."""
     height, width = _output_size(images, size)

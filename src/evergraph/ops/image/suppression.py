@@ -467,6 +467,10 @@ def non_max_suppression(
 
     Returns:
         int32: the indices of the boxes chosen.
+
+    >>> boxes = [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.9, 1.0], [0.0, 0.5, 1.0, 2.0]]
+    >>> sess.run(tf.image.non_max_suppression(boxes, [0.6, 0.9, 0.7], 3))
+    array([1, 2], dtype=int32)
     """
     with name_scope(name, "non_max_suppression"):
         iou_threshold = convert_to_tensor(iou_threshold, name="iou_threshold")

@@ -34,9 +34,9 @@ def held(handle: Any) -> Any:
     return handle.item() if isinstance(handle, np.ndarray) else handle
 
 
-def _queue(handle: Any, what: type = ElementQueue) -> ElementQueue:
+def _queue(handle: Any) -> ElementQueue:
     found = held(handle)
-    if not isinstance(found, what):
+    if not isinstance(found, ElementQueue):
         raise kernel_error(f"this handle names a {type(found).__name__}, not a queue", errors.NotFoundError)
     return found
 

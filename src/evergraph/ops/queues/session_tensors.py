@@ -158,7 +158,7 @@ def get_session_handle(data: Any, name: str | None = None) -> Tensor:
     ...     handle = s.run(tf.get_session_handle(tf.constant(5)))
     ...     place, value = tf.get_session_tensor(handle.handle, tf.int32)
     ...     s.run(value + 1, {place: handle.handle})
-    np.int32(6)
+    6
     """
     if not isinstance(data, Tensor):
         raise TypeError("`data` must be of type Tensor.")

@@ -137,7 +137,7 @@ class StagingArea(BaseStagingArea):
     >>> with tf.Session() as s:
     ...     s.run(area.put([tf.constant(3)]))
     ...     s.run(area.get())
-    [np.int32(3)]
+    [3]
     """
 
     def put(self, values: Any, name: str | None = None) -> Any:

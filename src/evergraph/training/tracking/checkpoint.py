@@ -16,7 +16,7 @@ from evergraph.training import checkpoint_management
 from evergraph.training.object_names import OBJECT_GRAPH_KEY, read_object_graph
 from evergraph.training.tracking.object_graph import gather
 from evergraph.training.tracking.status import InitializationOnlyStatus, LoadStatus, NameBasedStatus, default_session
-from evergraph.training.tracking.trackable import AutoTrackable, NoDependency, is_trackable, walk
+from evergraph.training.tracking.trackable import AutoTrackable, NoDependency, is_trackable
 
 
 class ObjectSaver:
@@ -191,4 +191,4 @@ def object_metadata(save_path: Any) -> Any:
 
 def gather_initializers(root_trackable: Any) -> list[Any]:
     """The initializers of all variables below an object."""
-    return [t.initializer for t in walk(root_trackable)[0] if getattr(t, "initializer", None) is not None]
+    return [t.initializer for t in gather(root_trackable).objects if getattr(t, "initializer", None) is not None]

@@ -6,7 +6,7 @@ An object is *trackable* if it is a variable, an optimizer, a layer or model, a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
@@ -17,13 +17,28 @@ from evergraph.training.saveable import SaveableObject
 VARIABLE_VALUE = "VARIABLE_VALUE"
 
 
+class TrackableReference(NamedTuple):
+    """A child and what it is called."""
+
+    name: str
+    ref: Any
+
+
 class Trackable:
     """An object with children under names that a checkpoint remembers."""
 
     @property
-    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
-        """(name, child) pairs."""
-        return list(self.__dict__.setdefault("_tracked", {}).items())
+    def _unconditional_checkpoint_dependencies(self) -> list[TrackableReference]:
+        return [TrackableReference(*item) for item in self.__dict__.setdefault("_tracked", {}).items()]
+
+    @property
+    def _checkpoint_dependencies(self) -> list[TrackableReference]:
+        """The children. A subclass may add to them."""
+        return self._unconditional_checkpoint_dependencies
+
+    def _lookup_dependency(self, name: str) -> Any:
+        """The child called `name`, or None."""
+        return next((ref for own, ref in self._checkpoint_dependencies if own == name), None)
 
     def _track_trackable(self, trackable: Any, name: str, overwrite: bool = False) -> Any:
         """Make `trackable` a child called `name`."""
@@ -75,7 +90,7 @@ class List(Trackable, Sequence[Any]):
         self._elements = list(elements)
 
     @property
-    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+    def _checkpoint_dependencies(self) -> list[TrackableReference]:
         return children(self._elements)
 
     def append(self, value: Any) -> None:
@@ -102,7 +117,7 @@ class TrackableMapping(Trackable, Mapping[str, Any]):
         self._values: dict[str, Any] = dict(*args, **kwargs)
 
     @property
-    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+    def _checkpoint_dependencies(self) -> list[TrackableReference]:
         return children(self._values)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -149,8 +164,12 @@ def _is_layer(thing: Any) -> bool:
     return not isinstance(thing, type) and hasattr(thing, "trainable_variables") and hasattr(thing, "__dict__")
 
 
-def children(thing: Any) -> list[tuple[str, Any]]:
+def children(thing: Any) -> list[TrackableReference]:
     """The named children of an object."""
+    return [TrackableReference(*pair) for pair in _children(thing)]
+
+
+def _children(thing: Any) -> list[tuple[str, Any]]:
     declared = getattr(thing, "_checkpoint_dependencies", None)
     if declared is not None:
         return [(child[0], child[1]) for child in declared]
