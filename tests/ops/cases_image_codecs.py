@@ -41,6 +41,21 @@ def png(kind, depth, samples, seed=0, transparency=None, gamma=None, height=7, w
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
 
 
+def interlaced_png(height, width):
+    """A PNG file of random samples in seven passes, each over pixels that lie wide apart."""
+    state = np.random.RandomState(3)
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    parts = []
+    for x, y, dx, dy in passes:
+        rows, columns = -(-(height - y) // dy), -(-(width - x) // dx)
+        if rows > 0 and columns > 0:
+            samples = state.randint(0, 256, (rows, 3 * columns)).astype(np.uint8)
+            filters = state.randint(0, 5, (rows, 1)).astype(np.uint8)
+            parts.append(np.concatenate([filters, samples], 1).tobytes())
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"".join(parts))) + chunk(b"IEND", b"")
+
+
 def bmp(bits, height=4, width=5):
     channels = bits // 8
     row = (channels * width + 3) // 4 * 4
@@ -130,6 +145,8 @@ case("png_transparent_wide", DECODED, png(2, 16, 3, transparency=struct.pack(">H
 case("png_transparent_palette", DECODED, png(3, 4, 1, transparency=bytes(bytearray(range(10)))))
 case("png_of_gamma", DECODED, png(2, 8, 3, gamma=45455))
 PNG = png(6, 8, 4)
+case("png_interlaced", DECODED, interlaced_png(9, 13))
+case("png_interlaced_small", DECODED, interlaced_png(3, 2))
 case("png_truncated", lambda tf, data: tf.image.decode_png(data), PNG[:-60])
 case("png_header_only", lambda tf, data: tf.image.decode_png(data), PNG[:20])
 case("png_wrong_checksum", lambda tf, data: tf.image.decode_png(data), PNG[:30] + b"\0" + PNG[31:])

@@ -286,3 +286,116 @@ def value_whose_handle_is_gone(tf):
         name = handle.handle
         handle.delete()
         sess.run(value, {holder: name})
+
+
+def _barrier(tf):
+    return tf.raw_ops.Barrier(component_types=[tf.float32, tf.int32], shapes=[[], [2]], shared_name="b")
+
+
+def _insert(tf, barrier, component, keys, values):
+    return tf.raw_ops.BarrierInsertMany(handle=barrier, component_index=component, keys=keys, values=values)
+
+
+def barrier_gives_what_is_complete(tf):
+    barrier = _barrier(tf)
+    sizes = [tf.raw_ops.BarrierReadySize(handle=barrier), tf.raw_ops.BarrierIncompleteSize(handle=barrier)]
+    take = tf.raw_ops.BarrierTakeMany(handle=barrier, num_elements=2, component_types=[tf.float32, tf.int32])
+    with tf.Session() as sess:
+        sess.run(_insert(tf, barrier, 0, ["a", "b", "c"], [1.0, 2.0, 3.0]))
+        found = [sess.run(sizes)]
+        sess.run(_insert(tf, barrier, 1, ["c"], [[5, 6]]))
+        sess.run(_insert(tf, barrier, 1, ["a"], [[7, 8]]))
+        found.append(sess.run(sizes))
+        # The keys came in one call, so their order is left open.
+        return found, sorted(sess.run(take).keys.tolist())
+
+
+def barrier_keeps_the_order_of_calls(tf):
+    barrier = _barrier(tf)
+    take = tf.raw_ops.BarrierTakeMany(handle=barrier, num_elements=2, component_types=[tf.float32, tf.int32])
+    with tf.Session() as sess:
+        for key, value in (("b", 1.0), ("a", 2.0)):
+            sess.run(_insert(tf, barrier, 0, [key], [value]))
+        for key, value in (("a", [5, 6]), ("b", [7, 8])):
+            sess.run(_insert(tf, barrier, 1, [key], [value]))
+        taken = sess.run(take)
+        return [taken.indices, taken.keys, list(taken.values)]
+
+
+@fails("Key a already has a value for component 0 in barrier b")
+def barrier_component_twice(tf):
+    barrier = _barrier(tf)
+    with tf.Session() as sess:
+        for _ in range(2):
+            sess.run(_insert(tf, barrier, 0, ["a"], [1.0]))
+
+
+@fails("is closed, but attempted to insert a brand new key: z")
+def barrier_that_is_closed(tf):
+    barrier = _barrier(tf)
+    with tf.Session() as sess:
+        sess.run(_insert(tf, barrier, 0, ["a"], [1.0]))
+        sess.run(tf.raw_ops.BarrierClose(handle=barrier))
+        sess.run(_insert(tf, barrier, 0, ["z"], [1.0]))
+
+
+@fails("Barrier 'b' is closed and has insufficient elements (requested 1, total size 0)")
+def barrier_that_is_closed_and_empty(tf):
+    barrier = _barrier(tf)
+    take = tf.raw_ops.BarrierTakeMany(handle=barrier, num_elements=1, component_types=[tf.float32, tf.int32])
+    with tf.Session() as sess:
+        sess.run(tf.raw_ops.BarrierClose(handle=barrier, cancel_pending_enqueues=True))
+        sess.run(take.keys)
+
+
+def _keyed(tf, prefix="OrderedMap"):
+    types = [tf.float32, tf.string]
+    attrs = {"shared_name": "area", "dtypes": types}
+
+    def put(key, indices, *values):
+        stage = getattr(tf.raw_ops, prefix + "Stage")
+        return stage(key=tf.constant(key, tf.int64), indices=indices, values=list(values), **attrs)
+
+    def get(key, indices):
+        unstage = getattr(tf.raw_ops, prefix + "Unstage")
+        chosen = dict(attrs, dtypes=[types[i] for i in indices])
+        return unstage(key=tf.constant(key, tf.int64), indices=indices, **chosen)
+
+    def size():
+        return [getattr(tf.raw_ops, prefix + what)(**attrs) for what in ("Size", "IncompleteSize")]
+
+    return put, get, size, attrs
+
+
+def elements_under_keys(tf):
+    put, get, size, attrs = _keyed(tf)
+    with tf.Session() as sess:
+        sess.run(put(7, [0, 1], [1.0], "seven"))
+        sess.run(put(3, [1], "three"))
+        found = [sess.run(size())]
+        sess.run(put(3, [0], [2.0]))
+        found.append(sess.run(size()))
+        least = sess.run(tf.raw_ops.OrderedMapUnstageNoKey(indices=[0, 1], **attrs))
+        part = sess.run(get(7, [1]))
+        return found, [least.key, list(least.values)], part, sess.run(size()), sess.run(get(7, [0])), sess.run(size())
+
+
+@fails("Indices are not strictly ordered")
+def indices_in_disorder(tf):
+    put, *_ = _keyed(tf)
+    tf.Session().run(put(7, [1, 0], "seven", [1.0]))
+
+
+@fails("Tensor at index '1' for key '7' has already been removed.")
+def part_that_is_gone(tf):
+    put, get, *_ = _keyed(tf, "Map")
+    with tf.Session() as sess:
+        sess.run(put(7, [0, 1], [1.0], "seven"))
+        sess.run(get(7, [1]))
+        sess.run(get(7, [1]))
+
+
+@fails("bytes into Staging Area with a memory limit of '8'.")
+def element_above_the_memory_limit(tf):
+    area = tf.contrib.staging.StagingArea([tf.float32], memory_limit=8)
+    tf.Session().run(area.put([tf.ones([3])]))

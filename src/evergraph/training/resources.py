@@ -6,8 +6,6 @@ import os
 from collections import namedtuple
 from typing import Any
 
-import numpy as np
-
 from evergraph.framework import dtypes
 from evergraph.framework.scopes import GraphKeys, add_to_collection, device, get_collection, name_scope
 from evergraph.framework.tensor import Tensor
@@ -15,6 +13,7 @@ from evergraph.ops import math
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import group, no_op
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.selecting import boolean_mask
 
 Resource = namedtuple("Resource", ("handle", "create", "is_initialized"))
 
@@ -43,9 +42,7 @@ def report_uninitialized_resources(
         resource_list = shared_resources() + local_resources()
     with name_scope(name), device(os.environ.get("TF_DEVICE_FOR_UNINITIALIZED_VARIABLE_REPORTING", "/cpu:0")):
         if not resource_list:
-            return constant(np.array([], dtype=object), dtype=dtypes.string)
-        from evergraph.ops.masking import boolean_mask
-
+            return constant([], dtype=dtypes.string)
         missing = math.logical_not(raw_op("Pack")([r.is_initialized for r in resource_list]))
         return boolean_mask(constant([r.handle.name for r in resource_list]), missing)
 

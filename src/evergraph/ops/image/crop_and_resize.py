@@ -41,8 +41,8 @@ def _valid_images(xp: Any, box_ind: Any, batch: int) -> Any:
 def _places(xp: Any, low: Any, high: Any, size: int, outputs: int, by_ratio: bool = False) -> tuple[Any, Any]:
     """Where the pixels of each box lie along one axis of the image, and whether that is inside: `(boxes, outputs)`.
 
-    As float32 arithmetic has it, step by step: XLA would fuse a product with a sum, or multiply by a reciprocal, and move
-    a pixel. `by_ratio` rounds the distance between pixels as TF 1's gradient by the boxes does.
+    As float32 arithmetic has it, step by step: XLA would fuse a product with a sum, or multiply by a reciprocal, and
+    move a pixel. `by_ratio` rounds the distance between pixels as TF 1's gradient by the boxes does.
     """
     low, high = low.astype(np.float64), high.astype(np.float64)
 

@@ -136,8 +136,8 @@ def decode_and_crop_jpeg(
     y, x, height, width = (int(n) for n in crop_window)
     if height <= 0 or width <= 0 or y < 0 or x < 0 or y + height > image.shape[0] or x + width > image.shape[1]:
         raise kernel_error(
-            f"Invalid JPEG data or crop window, data size {len(data)}: the image is {image.shape[0]} x {image.shape[1]}, "
-            f"the window {height} x {width} at ({y}, {x})"
+            f"Invalid JPEG data or crop window, data size {len(data)}: the image is {image.shape[0]} x "
+            f"{image.shape[1]}, the window {height} x {width} at ({y}, {x})"
         )
     return np.ascontiguousarray(image[y : y + height, x : x + width])
 
@@ -242,7 +242,8 @@ def decode_bmp(xp: Any, contents: Any, *, channels: int) -> Any:
         raise kernel_error(f"Number of channels must be 1, 3 or 4, was {in_file}")
     if width <= 0 or not height or start < 0:
         raise kernel_error(
-            f"Width must be positive, height not zero, and the header size not negative; they are {width}, {height} and {start}"
+            "Width must be positive, height not zero, and the header size not negative; they are "
+            f"{width}, {height} and {start}"
         )
     if width * abs(height) >= (2**31 - 1) // 8:
         raise kernel_error(f"Total possible pixel bytes must be less than 2^30: the size is {height} x {width}")

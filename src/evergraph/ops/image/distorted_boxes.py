@@ -139,8 +139,8 @@ def _sampled(
     if not objects:
         if not use_image_if_no_bounding_boxes:
             raise kernel_error(
-                "No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you wish to not "
-                "provide any bounding boxes."
+                "No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you wish to "
+                "not provide any bounding boxes."
             )
         objects = [whole]
     first, last = (_f32(r) for r in aspect_ratio_range)

@@ -1,4 +1,8 @@
-"""ExtractGlimpse: windows into images at places that are given as numbers, with noise where they reach out."""
+"""ExtractGlimpse: windows into images at places that are given as numbers, with noise where they reach out.
+
+TF 1 makes new noise, of no seed, at every run. Here it follows from the images and the offsets: where these are new, so
+is the noise.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,10 @@ def _starts(xp: Any, offsets: Any, size: Any, glimpse: Any, normalized: bool, ce
 
 
 def _axis(xp: Any, start: Any, size: int, glimpse: int) -> tuple[Any, Any]:
-    """Along one axis, where each element of a glimpse comes from, and whether there is such a place: `(batch, glimpse)`."""
+    """Along one axis, where each element of a glimpse comes from, and whether there is such a place.
+
+    Both have the shape `(batch, glimpse)`.
+    """
     source = start[:, None] + np.arange(glimpse, dtype=np.int32)
     return xp.clip(source, 0, size - 1), (source >= 0) & (source < size)
 

@@ -1,4 +1,4 @@
-"""What the functions of `tf.image` ask of an image's shape: at once where it is known, else by assertions in the graph."""
+"""What the functions of `tf.image` ask of an image's shape: at once where it is known, else by assertions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grayscale dilation and erosion: the largest sum, or the smallest difference, of a window of the image and a filter."""
+"""Grayscale dilation and erosion: the largest sum, or the smallest difference, of a window and a filter."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def dilation2d(
 
 @public("nn.erosion2d")
 def erosion2d(value: Any, kernel: Any, strides: Any, rates: Any, padding: Any, name: str | None = None) -> Tensor:
-    """Erode images: in each window, the smallest difference of image and kernel. The arguments are as of `dilation2d`."""
+    """Erode images: in each window, the smallest difference of image and kernel; arguments as of `dilation2d`."""
     with name_scope(name, "erosion2d", [value, kernel]) as scope:
         negative, flipped = math.negative(value), array.reverse(kernel, [0, 1])
         return math.negative(dilation2d_op(negative, flipped, strides, rates, padding, name=scope))

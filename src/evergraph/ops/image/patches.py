@@ -75,8 +75,8 @@ def extract_volume_patches_shape(input: Any, *, ksizes: Any, strides: Any, paddi
     return _patch_shape(input, ksizes, strides, (1,) * 5, padding, 5)
 
 
-# The gradients: a sparse matrix says which input each element of a window came from. Inputs count from 1 on, so that 0 is
-# the padding around them, whose row is cut off.
+# The gradients: a sparse matrix says which input each element of a window came from. Inputs count from 1 on, so that 0
+# is the padding around them, whose row is cut off.
 
 
 def _numbered(shape: Any, first: int, count: Tensor | int) -> Tensor:

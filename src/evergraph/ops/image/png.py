@@ -4,8 +4,8 @@ A file is a row of chunks; the pixels are in the IDAT chunks, deflated. Before t
 are differences to the bytes on the left (a), above (b), above left (c), or to a guess from all three. Undoing it needs
 the pixels in order, but pixels on one diagonal do not depend on one another, so a whole diagonal is undone at once:
 
-    c b        row y, pixel x is on diagonal 2y + x  would do for (a, b, c);  y + x is enough, since c is on
-    a x        diagonal y + x - 2, and a and b are on y + x - 1
+    c b        a pixel in row y and column x is on diagonal x + y;
+    a *        then a and b are on the one before, and c is on the one before that
 
 8-bit files are read by Pillow where it is installed: it is several times faster, and the pixels are the same.
 """
@@ -212,9 +212,9 @@ def decode(data: bytes, channels: int, dtype: Any) -> np.ndarray:
 
     Args:
         data: the file.
-        channels: 0 for as many as the file has, 1 (gray), 3 (RGB) or 4 (RGBA). A gray pixel is 0.299 red, 0.587 green and
-            0.114 blue, of the light that they stand for by the file's gamma, if it says one. (For 16-bit samples libpng
-            does that, too; here these are taken as they are.)
+        channels: 0 for as many as the file has, 1 (gray), 3 (RGB) or 4 (RGBA). A gray pixel is 0.299 red, 0.587 green
+            and 0.114 blue, of the light that they stand for by the file's gamma, if it says one. (For 16-bit samples
+            libpng does that, too; here these are taken as they are.)
         dtype: uint8 or uint16; 16-bit samples lose their lower half in uint8, 8-bit ones are doubled in uint16.
     """
     size = len(data)

@@ -4,8 +4,8 @@ Candidates are taken by falling score; each is dropped if it overlaps one that w
 reduced and waits for its turn again (soft). Ties are broken as TF 1 does, that is, by how a binary heap of C++ happens
 to arrange them: where scores are equal that heap is played through; where they all differ a sort does.
 
-TF 1 also puts a box that it has just chosen back among the candidates. On its next turn it overlaps itself and goes; but
-a box without area does not overlap itself, and is chosen again and again. So it is here.
+TF 1 also puts a box that it has just chosen back among the candidates. On its next turn it overlaps itself and goes;
+but a box without area does not overlap itself, and is chosen again and again. So it is here.
 """
 
 from __future__ import annotations
@@ -488,7 +488,7 @@ def non_max_suppression_with_scores(
     soft_nms_sigma: Any = 0.0,
     name: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Choose boxes as `non_max_suppression` does; give their scores, too, which overlaps reduce if sigma is positive."""
+    """Choose boxes as `non_max_suppression` does, and give their scores; overlaps reduce these if sigma is positive."""
     with name_scope(name, "non_max_suppression_with_scores"):
         iou_threshold = convert_to_tensor(iou_threshold, name="iou_threshold")
         score_threshold = convert_to_tensor(score_threshold, name="score_threshold")
