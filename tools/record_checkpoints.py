@@ -11,9 +11,6 @@ Writes, under tests/formats/data/checkpoints/, files whose contents tests/format
     shards_v1-..., shards_v2   the variables of two devices, a data file for each
     objects                    an object-based checkpoint
     records, records.gz, records.zlib
-    events                     an event file with a summary of each kind
-
-and tests/formats/data/summaries.json: inputs of the summary ops with the bytes they give.
 """
 
 import glob

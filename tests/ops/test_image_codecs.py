@@ -77,6 +77,18 @@ def test_a_crop_is_a_part_of_the_image():
     np.testing.assert_array_equal(part, image[2:11, 3:10])
 
 
+@pytest.mark.parametrize(("channels", "ratio"), [(1, 1), (3, 1), (3, 2)])
+def test_what_turbojpeg_does_not_read_pillow_does(channels, ratio, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("tjDecompressHeader3(): Could not determine subsampling level of JPEG image")
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tf.image.decode_jpeg(FILES["photo.jpg"], channels, ratio, dct_method="INTEGER_ACCURATE")
+        expected = session.run(image)
+        monkeypatch.setattr("simplejpeg.decode_jpeg", refuse)
+        np.testing.assert_array_equal(session.run(image), expected)
+
+
 @pytest.mark.parametrize(
     ("module", "build"),
     [

@@ -1,5 +1,6 @@
 """Data that goes through readers, queues and batches, driven by threads; Python functions and printing."""
 
+import contextlib
 import gzip
 import os
 import struct
@@ -219,10 +220,8 @@ def exception_in_a_pipeline(tf):
         sess.run(tf.local_variables_initializer())
         coord = tf.train.Coordinator()
         threads = tf.train.start_queue_runners(sess, coord)
-        try:
+        with contextlib.suppress(tf.errors.OutOfRangeError):
             sess.run(batch)
-        except tf.errors.OutOfRangeError:
-            pass
         coord.join(threads)
 
 
@@ -253,7 +252,7 @@ def python_function_of_strings(tf):
 
 
 def python_function_that_gives_text(tf):
-    given = [u"h\u00e9", b"raw", np.array(["a", "bcd"]), np.array([b"x\0y", b"z"], object)]
+    given = ["h\u00e9", b"raw", np.array(["a", "bcd"]), np.array([b"x\0y", b"z"], object)]
     return tf.Session().run(tf.py_func(lambda: given, [], [tf.string] * 4))
 
 
@@ -290,8 +289,6 @@ def formatted_strings(tf):
         tf.constant(True),
     ]
     return tf.Session().run([tf.strings.format("{}", v, summarize=n) for v in values for n in (-1, 1, 3)])
-
-
 
 
 def batches_of_similar_length(tf):

@@ -30,7 +30,7 @@ def _filled_from(tf, text, *columns, **more):
             order = np.argsort(keys)
             return keys[order], values[order], sess.run(table.size())
     except tf.errors.OpError as error:
-        raise type(error)(None, None, error.message.replace(path, "words.txt"))
+        raise type(error)(None, None, error.message.replace(path, "words.txt")) from None
     finally:
         os.unlink(path)
 

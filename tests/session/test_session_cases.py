@@ -22,10 +22,7 @@ RELATIVE, ABSOLUTE = 2e-5, 2e-6
 
 
 # What these cases need is not there yet. Strict: a case that begins to pass has to leave the table.
-NOT_YET = {
-    "feeds.feed_a_sparse_tensor": "tf.sparse_tensor_to_dense",
-    "run_errors.sparse_to_dense_out_of_bounds": "tf.sparse_to_dense",
-}
+NOT_YET = {}
 
 
 def expected_to_pass_unless_listed(names):

@@ -96,7 +96,7 @@ def test_ops_write_by_themselves(tmp_path):
             with pytest.raises(tf.errors.NotFoundError, match="summary_writer_initializer_op"):
                 sess.run(summary.all_summary_ops())
             summary.initialize(graph, sess)
-        for i in range(3):
+        for _ in range(3):
             sess.run(summary.all_summary_ops())
             sess.run(step.assign_add(1))
         with tf.summary.FileWriter(str(tmp_path), session=sess) as other:
@@ -115,3 +115,37 @@ def test_nothing_is_built_without_a_writer():
         assert tf.contrib.summary.create_file_writer(None).init() is None
         with pytest.raises(RuntimeError, match="No default"):
             tf.contrib.summary.initialize(session=tf.Session())
+
+
+def test_plugin_files_are_written_with_the_graph(tmp_path):
+    from evergraph.training.plugin_asset import PluginAsset, get_plugin_asset
+
+    class Mine(PluginAsset):
+        plugin_name = "mine"
+
+        def assets(self):
+            return {"a.txt": "text", "b.bin": b"bytes"}
+
+    with tf.Graph().as_default() as graph:
+        assert get_plugin_asset(Mine) is get_plugin_asset(Mine)
+        with tf.summary.FileWriter(str(tmp_path), graph):
+            pass
+    assert (tmp_path / "plugins" / "mine" / "a.txt").read_text() == "text"
+    assert (tmp_path / "plugins" / "mine" / "b.bin").read_bytes() == b"bytes"
+
+
+def test_log_messages_are_events(tmp_path):
+    from evergraph.training import tensorboard_logging as log
+
+    with tf.summary.FileWriter(str(tmp_path)) as writer:
+        log.clear_summary_writer()
+        with pytest.raises(RuntimeError, match="set_summary_writer not called"):
+            log.error("lost")
+        log.set_summary_writer(writer)
+        log.warn("number %d", 7)
+        log.info("below")
+        with pytest.raises(ValueError, match="Invalid log level: LOUD"):
+            log.log("LOUD", "x")
+    log.clear_summary_writer()
+    found = [e.log_message for e in events(tmp_path) if e.HasField("log_message")]
+    assert [(m.level, m.message) for m in found] == [(tf.LogMessage.WARN, "number 7")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from evergraph.framework.api import public
@@ -50,6 +51,10 @@ def clip_gradient_norms_fn(max_norm: Any) -> Callable[[Any], Any]:
     return lambda gradients_to_variables: clip_gradient_norms(gradients_to_variables, max_norm)
 
 
+def _times(as_tensor: Callable[[Any, Any], Any], factor: Any, dtype: Any, values: Any) -> Any:
+    return values * as_tensor(factor, dtype)
+
+
 def _multiplied(pairs: Any, multipliers: Any, as_tensor: Callable[[Any, Any], Any]) -> list[tuple[Any, Any]]:
     if not isinstance(pairs, list):
         raise ValueError("`grads_and_vars` must be a list.")
@@ -63,8 +68,7 @@ def _multiplied(pairs: Any, multipliers: Any, as_tensor: Callable[[Any, Any], An
             if gradient is None:
                 raise ValueError("Requested multiple of `None` gradient.")
             given = multipliers[variable if variable in multipliers else variable.op.name]
-            dtype = gradient.dtype
-            gradient = _of_values(gradient, lambda g, given=given, dtype=dtype: g * as_tensor(given, dtype))
+            gradient = _of_values(gradient, partial(_times, as_tensor, given, gradient.dtype))
         multiplied.append((gradient, variable))
     return multiplied
 

@@ -20,14 +20,20 @@ def _published(function: Callable[..., Any]) -> Callable[..., Any]:
     return public(f"contrib.losses.{name}", f"contrib.slim.losses.{name}")(function)
 
 
+def _rank(t: Tensor) -> int:
+    rank = t.shape.rank
+    assert rank is not None
+    return rank
+
+
 def _scaled(losses: Tensor, weights: Tensor) -> Tensor:
-    axes = list(range(max(0, weights.shape.rank), losses.shape.rank))
+    axes = list(range(max(0, _rank(weights)), _rank(losses)))
     return math.reduce_sum(math.multiply(math.reduce_sum(losses, axis=axes), weights))
 
 
 def _present(losses: Tensor, weights: Tensor, per_batch: bool = False) -> Tensor:
     """How many elements have a weight other than 0, for each example or in all."""
-    rank = weights.shape.rank
+    rank = _rank(weights)
     if rank == 0:
         batch = array.reshape(array.slice(array.shape(losses), [0], [1]), [])
         per_example = math.div(math.cast(array.size(losses), dtypes.float32), math.cast(batch, dtypes.float32))

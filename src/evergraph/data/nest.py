@@ -94,7 +94,8 @@ def _difference(a: Any, b: Any, check_types: bool) -> tuple[type[Exception], str
                 "The two structures don't have the same sequence type. First structure has type "
                 f"{type(a).__name__}, while second structure has type {type(b).__name__}"
             )
-    if isinstance(a, Mapping) and isinstance(b, Mapping) and nest._sorted_keys(a) != nest._sorted_keys(b):
+    both = isinstance(a, Mapping) and isinstance(b, Mapping)
+    if check_types and both and nest._sorted_keys(a) != nest._sorted_keys(b):
         return ValueError, (
             "The two dictionaries don't have the same set of keys. First structure has keys "
             f"{nest._sorted_keys(a)}, while second structure has keys {nest._sorted_keys(b)}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.formats import files, messages
+from evergraph.formats.bundle import stored_dtype
 from evergraph.formats.slices import Slice, assembled
 from evergraph.formats.table import TableReader, TableWriter
 from evergraph.formats.tensors import array_to_proto, proto_to_array
@@ -88,16 +89,12 @@ def _values(array: np.ndarray, kind: DType, name: str) -> Any:
             None, None, f"tensor {name!r} cannot be saved in a V1 checkpoint: {error}"
         ) from None
     if whole.tensor_content:
-        data = np.frombuffer(whole.tensor_content, array_stored(kind))
+        data = np.frombuffer(whole.tensor_content, stored_dtype(kind))
         field = {"f4": "float_val", "f8": "double_val", "i8": "int64_val", "u4": "uint32_val", "u8": "uint64_val"}
         getattr(whole, field.get(data.dtype.str[1:], "int_val")).extend(data.tolist())
     for left in "dtype", "tensor_shape", "tensor_content":
         whole.ClearField(left)
     return whole
-
-
-def array_stored(kind: DType) -> np.dtype:
-    return kind.np[0] if kind.np.names else kind.np
 
 
 class CheckpointV1Reader:

@@ -75,7 +75,7 @@ class MultiRNNCell(RNNCell):
         weights = self._weights_of_cells("non_trainable_weights")
         return weights if self.trainable else self._weights_of_cells("trainable_weights") + weights
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         position = 0
         output = inputs
         new_states = []

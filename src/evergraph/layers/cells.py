@@ -104,7 +104,7 @@ class RNNCell(ScopedLayer):
         super().__init__(trainable=trainable, name=name, dtype=dtype, **kwargs)
         self._is_tf_rnn_cell = True
 
-    def __call__(self, inputs: Any, state: Any, scope: Any = None) -> Any:  # type: ignore[override]
+    def __call__(self, inputs: Any, state: Any, scope: Any = None) -> Any:
         """One step.
 
         Args:
@@ -270,7 +270,7 @@ class BasicRNNCell(LayerRNNCell):
         )
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         check_types([inputs, state])
         gates = matmul(array.concat([inputs, state], 1), self._kernel)
         output = self._activation(bias_add(gates, self._bias))
@@ -349,7 +349,7 @@ class GRUCell(LayerRNNCell):
         )
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         check_types([inputs, state])
         gates = bias_add(matmul(array.concat([inputs, state], 1), self._gate_kernel), self._gate_bias)
         r, u = array.split(value=math.sigmoid(gates), num_or_size_splits=2, axis=1)

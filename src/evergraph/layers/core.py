@@ -198,7 +198,7 @@ class Flatten(Layer):
         return outputs
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
-        sizes = TensorShape(input_shape).as_list()
+        sizes: list[Any] = TensorShape(input_shape).as_list()
         return TensorShape([sizes[0], int(np.prod(sizes[1:])) if all(sizes[1:]) else None])
 
     def get_config(self) -> dict[str, Any]:

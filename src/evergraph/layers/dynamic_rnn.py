@@ -302,7 +302,8 @@ def raw_rnn(
         static_batch = dimension_at_index(flat_input[0].shape, 0)
         for x in flat_input:
             static_batch.merge_with(dimension_at_index(x.shape, 0))
-        const_batch = batch_size = static_batch.value
+        batch_size: Any = static_batch.value
+        const_batch = batch_size
         if batch_size is None:
             batch_size = array.shape(flat_input[0])[0]
         nest.assert_same_structure(initial_state, cell.state_size)

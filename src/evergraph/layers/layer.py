@@ -72,6 +72,21 @@ class Layer(WithDependencies):
 
     _tracks_attributes = True
 
+    _layers: list[Any]
+    _trainable_weights: list[Any]
+    _non_trainable_weights: list[Any]
+    _updates: list[Any]
+    _losses: list[Any]
+    _callable_losses: list[Any]
+    _metrics: list[Any]
+    _inbound_nodes: list[Any]
+    _call_fn_args: list[str]
+    _expects_mask_arg: bool
+    _expects_training_arg: bool
+    _initial_weights: Any
+    _input_spec: Any
+    inputs: Any
+
     def __init__(
         self, trainable: bool = True, name: str | None = None, dtype: Any = None, dynamic: bool = False, **kwargs: Any
     ) -> None:
@@ -112,7 +127,7 @@ class Layer(WithDependencies):
         """Make the layer's variables, for inputs of the given shape (or structure of shapes)."""
         self.built = True
 
-    def call(self, inputs: Any, **kwargs: Any) -> Any:
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer's computation on `inputs`."""
         return inputs
 

@@ -41,7 +41,7 @@ def make_variable(
     initial_value = initializer
     if callable(initializer):
         with init_scope():
-            make = initializer() if inspect.isclass(initializer) else initializer
+            make: Any = initializer() if inspect.isclass(initializer) else initializer
         initial_value = functools.partial(make, shape, dtype=dtype)
         value_dtype = dtype.base_dtype
     sizes = TensorShape(shape)

@@ -96,7 +96,7 @@ class BasicLSTMCell(LayerRNNCell):
         )
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         check_types([inputs, state])
         one = constant(1, dtype=dtypes.int32)
         if self._state_is_tuple:
@@ -219,7 +219,7 @@ class LSTMCell(LayerRNNCell):
             )
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         check_types([inputs, state])
         sigmoid = math.sigmoid
         if self._state_is_tuple:

@@ -48,6 +48,11 @@ class BatchNormalization(Layer):
         **kwargs: options of all layers.
     """
 
+    gamma: Any
+    beta: Any
+    _gamma_const: Any
+    _beta_const: Any
+
     def __init__(
         self,
         axis: Any = -1,
@@ -76,7 +81,7 @@ class BatchNormalization(Layer):
         super().__init__(name=name, **kwargs)
         if not isinstance(axis, list | int):
             raise TypeError(f"axis must be int or list, type given: {type(axis)}")
-        self.axis = axis[:] if isinstance(axis, list) else axis
+        self.axis: Any = axis[:] if isinstance(axis, list) else axis
         self.momentum = momentum
         self.epsilon = epsilon
         self.center = center
@@ -205,7 +210,7 @@ class BatchNormalization(Layer):
                 with colocate_with(self.moving_stddev):
                     self.renorm_stddev = self._add_average("renorm_stddev", shape, stddev_initializer)
         finally:
-            if partitioner:
+            if scope is not None and partitioner:
                 scope.set_partitioner(partitioner)
 
     # Averages

@@ -112,7 +112,7 @@ class Handover:
         self._plan, self._state, self._registers, self._run, self._run_stage = plan, state, registers, run, run_stage
         self._parts: list[Part] = []
         self._status: list[int] = []
-        self._changed = threading.Condition()
+        self._changed: Any = None  # made when an op waits: until then there is one thread
         self._error: BaseException | None = None
         self._first = 0  # the part that waited first
 
@@ -128,6 +128,8 @@ class Handover:
         number = parts.of_op.get(op)
         if number is None:  # inside a loop
             return
+        if self._changed is None:
+            self._changed = threading.Condition()
         with self._changed:
             if not self._status:
                 self._parts = parts.all

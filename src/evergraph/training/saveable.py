@@ -16,7 +16,6 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import state
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.partitioned import PartitionedVariable
-from evergraph.ops.ref_variable import RefVariable
 from evergraph.ops.resource_variable import ResourceVariable, is_resource_variable
 from evergraph.ops.shaping import reshape
 from evergraph.ops.variables import Variable
@@ -261,9 +260,3 @@ def validate_and_slice_inputs(names_to_saveables: Any) -> list[SaveableObject]:
             saveables.append(saveable)
             seen.add(id(saveable.op))
     return saveables
-
-
-__all__ = [
-    "REFERENCE_OPS", "ReferenceVariableSaveable", "RefVariable", "ResourceVariableSaveable", "SaveSpec",
-    "SaveableObject", "on_cpu", "op_list_to_dict", "saveable_objects_for_op", "validate_and_slice_inputs",
-]  # fmt: skip

@@ -36,7 +36,7 @@ class Saver:
         max_to_keep: how many checkpoints to keep; older ones are deleted. With None or 0 all are.
         keep_checkpoint_every_n_hours: one checkpoint for each span of that many hours is kept for good.
         name: a name scope for the ops.
-        restore_sequentially: kept for TF's signature: what is read is freed as soon as it is assigned.
+        restore_sequentially: accepted for TF's signature: one op reads all variables.
         saver_def: a `SaverDef` message: no ops are added, those that it names are used.
         builder: what adds the ops, if not a `BulkSaverBuilder`.
         defer_build: whether the ops are added by `build` only.

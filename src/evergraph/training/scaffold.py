@@ -9,7 +9,7 @@ from evergraph.framework import log
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.scopes import GraphKeys, add_to_collection, get_collection
-from evergraph.ops.concat import concat
+from evergraph.ops.joining import concat
 from evergraph.ops.grouping import group
 from evergraph.ops.summary.functions import merge_all
 from evergraph.ops.table_initializers import tables_initializer
@@ -27,7 +27,7 @@ from evergraph.training.resources import (
 )
 from evergraph.training.saver import Saver, get_saver_or_default
 from evergraph.training.tracking.checkpoint import Checkpoint
-from evergraph.training.tracking.object_graph import gather
+from evergraph.training.tracking.frozen import frozen_saveables
 
 
 @public("train.Scaffold")
@@ -102,7 +102,7 @@ class Scaffold:
         if self._saver is None:
             self._saver = get_saver_or_default()
         if isinstance(self._saver, Checkpoint):
-            self._saver = Saver(var_list=gather(self._saver).frozen_saveables(), sharded=True)
+            self._saver = Saver(var_list=frozen_saveables(self._saver), sharded=True)
         else:
             self._saver.build()
         get_default_graph().finalize()

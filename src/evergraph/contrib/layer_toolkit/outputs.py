@@ -101,7 +101,7 @@ def static_cond(pred: Any, fn1: Callable[[], Any], fn2: Callable[[], Any]) -> An
 def smart_cond(pred: Any, fn1: Callable[[], Any], fn2: Callable[[], Any], name: str | None = None) -> Any:
     """`fn1()` or `fn2()` if the condition is known by now, else `tf.cond`."""
     known = constant_value(pred)
-    return cond(pred, fn1, fn2, name) if known is None else static_cond(known, fn1, fn2)
+    return cond(pred, fn1, fn2, name=name) if known is None else static_cond(known, fn1, fn2)
 
 
 @public(*both("utils.get_variable_collections"))

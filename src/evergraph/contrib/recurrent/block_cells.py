@@ -31,6 +31,10 @@ class LSTMBlockCell(LayerRNNCell):
         name: the cell's name; `LSTMCell` has the same by default, and the same variables.
     """
 
+    _kernel: Any
+    _bias: Any
+    _peepholes: Any
+
     def __init__(
         self,
         num_units: int,
@@ -60,11 +64,11 @@ class LSTMBlockCell(LayerRNNCell):
         size = TensorShape(inputs_shape).as_list()[1]
         if not size:
             raise ValueError(f"Expecting inputs_shape[1] to be set: {inputs_shape}")
-        self._peepholes: Any = None
+        self._peepholes = None
         _add_lstm_variables(self, size)
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         if len(state) != 2:
             raise ValueError("Expecting state to be a tuple with length 2.")
         peepholes = self._peepholes
@@ -110,9 +114,7 @@ class LSTMBlockWrapper(ScopedLayer):
     ) -> Any:
         raise NotImplementedError("Abstract method")
 
-    def call(  # type: ignore[override]
-        self, inputs: Any, initial_state: Any = None, dtype: Any = None, sequence_length: Any = None
-    ) -> Any:
+    def call(self, inputs: Any, initial_state: Any = None, dtype: Any = None, sequence_length: Any = None) -> Any:
         """Run over a sequence.
 
         Args:
@@ -168,6 +170,10 @@ def _last(data: Any, lengths: Any, batch: Any) -> Any:
 class LSTMBlockFusedCell(LSTMBlockWrapper):
     """An LSTM over a whole sequence as one op. `LSTMBlockCell` has the arguments."""
 
+    _kernel: Any
+    _bias: Any
+    _peepholes: Any
+
     def __init__(
         self,
         num_units: int,
@@ -190,8 +196,10 @@ class LSTMBlockFusedCell(LSTMBlockWrapper):
         return self._num_units
 
     def build(self, input_shape: Any) -> None:
-        self._peepholes: Any = None
-        _add_lstm_variables(self, TensorShape(input_shape).as_list()[2])
+        self._peepholes = None
+        depth = TensorShape(input_shape).as_list()[2]
+        assert depth is not None
+        _add_lstm_variables(self, depth)
         self.built = True
 
     def _call_cell(
@@ -268,7 +276,7 @@ class GRUBlockCell(LayerRNNCell):
         self._candidate_bias = self.add_variable(bias, [units], initializer=initializers.Constant(0.0))
         self.built = True
 
-    def call(self, inputs: Any, h_prev: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, h_prev: Any) -> Any:
         size = h_prev.shape.with_rank(2)[1]
         if size != self._cell_size:
             raise ValueError(f"Shape of h_prev[1] incorrect: cell_size {self._cell_size} vs {size}")

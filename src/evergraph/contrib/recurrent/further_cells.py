@@ -61,7 +61,7 @@ class NASCell(LayerRNNCell):
             self.projection_weights = self.add_variable("projection_weights", [self._num_units, self._num_proj])
         self.built = True
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         sigmoid, tanh, relu = math.sigmoid, math.tanh, activations.relu
         c_prev, m_prev = state
         from_state = matmul(m_prev, self.recurrent_kernel)
@@ -129,7 +129,7 @@ class UGRNNCell(RNNCell):
     def output_size(self) -> Any:
         return self._num_units
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         if inputs.shape.with_rank(2).as_list()[1] is None:
             raise ValueError("Could not infer input size from inputs.get_shape()[-1]")
         with variable_scope(get_variable_scope(), initializer=self._initializer):
@@ -193,7 +193,7 @@ class ConvLSTMCell(RNNCell):
     def output_size(self) -> Any:
         return self._output_shape
 
-    def call(self, inputs: Any, state: Any, scope: Any = None) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any, scope: Any = None) -> Any:
         cell, hidden = state
         joined = _convolved([inputs, hidden], self._kernel_shape, 4 * self._output_channels, self._use_bias)
         i, j, f, o = array.split(value=joined, num_or_size_splits=4, axis=self._conv_ndims + 1)

@@ -87,7 +87,7 @@ class LayerNormBasicLSTMCell(RNNCell):
         out = matmul(args, weights)
         return out if self._layer_norm else bias_add(out, get_variable("bias", [size], dtype=args.dtype))
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         c, h = state
         args = array.concat([inputs, h], 1)
         joined = self._linear(args)
@@ -161,7 +161,7 @@ class AttentionCellWrapper(RNNCell):
     def output_size(self) -> Any:
         return self._attn_size
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         if self._state_is_tuple:
             state, attns, attn_states = state
         else:

@@ -19,11 +19,14 @@ from evergraph.ops.products import matmul
 from evergraph.ops.shaping import ensure_shape
 from evergraph.ops.tensor_array import TensorArray
 
-_FIELDS = ("cell_state", "attention", "time", "alignments", "alignment_history", "attention_state")
-
 
 @public("contrib.seq2seq.AttentionWrapperState")
-class AttentionWrapperState(namedtuple("AttentionWrapperState", _FIELDS)):
+class AttentionWrapperState(
+    namedtuple(
+        "AttentionWrapperState",
+        ("cell_state", "attention", "time", "alignments", "alignment_history", "attention_state"),
+    )
+):
     """The state of an `AttentionWrapper`: the inner cell's, and what was attended to."""
 
     def clone(self, **kwargs: Any) -> AttentionWrapperState:
@@ -227,7 +230,7 @@ class AttentionWrapper(RNNCell):
                 ),
             )
 
-    def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, state: Any) -> Any:
         if not isinstance(state, AttentionWrapperState):
             raise TypeError(
                 f"Expected state to be instance of AttentionWrapperState. Received type {type(state)} instead."

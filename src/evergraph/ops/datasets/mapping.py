@@ -10,7 +10,7 @@ from typing import Any
 from evergraph.framework import errors
 from evergraph.framework.operation import Operation
 from evergraph.ops.datasets.context import Call, Context
-from evergraph.ops.datasets.dataset import UNKNOWN, Dataset, Element, Iterator, as_array, dataset_op
+from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, as_array, dataset_op
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
@@ -73,7 +73,7 @@ class Map(Unary):
         return _Mapped(self.input.iterate(context, name), self.function.bound(context), self.preserves)
 
     def cardinality(self) -> int:
-        return self.input.cardinality() if self.preserves else UNKNOWN
+        return self.input.cardinality()
 
 
 class _Mapped(Iterator):
@@ -218,7 +218,7 @@ class Scan(Unary):
         return _Scanned(source, function, self._state, self._preserves)
 
     def cardinality(self) -> int:
-        return self.input.cardinality() if self._preserves else UNKNOWN
+        return self.input.cardinality()
 
 
 class _Scanned(Iterator):

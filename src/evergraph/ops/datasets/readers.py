@@ -192,6 +192,8 @@ class _Answer(Iterator):
                 self._cursor = connection.execute(self._query)
             row = next(self._cursor)
         except (sqlite3.Error, sqlite3.Warning) as error:
+            if "readonly" in str(error):
+                raise kernel_error(f"The query {self._query!r} does more than to read: {error}") from None
             raise kernel_error(f"Failed to execute the query {self._query!r}: {error}", errors.UnknownError) from None
         if len(row) != len(self._types):
             raise kernel_error(

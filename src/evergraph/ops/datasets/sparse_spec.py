@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework import dtypes, shapes
 from evergraph.framework.api import public, publish
 from evergraph.framework.shapes import TensorShape
 from evergraph.framework.sparse import SparseTensor, SparseTensorValue, shape_held
-from evergraph.framework.tensor import Tensor
 from evergraph.framework.type_spec import BatchableTypeSpec, TensorSpec, register_type_spec_from_value_converter
 from evergraph.ops.opdef import raw_op
 
@@ -40,12 +41,10 @@ class SparseTensorSpec(BatchableTypeSpec):
         if isinstance(value, SparseTensor):
             return cls(value.shape, value.dtype)
         if isinstance(value, SparseTensorValue):
-            values = value.values
-            kind = values.dtype if hasattr(values, "dtype") else dtypes.as_dtype(type(values[0]))
-            held = value.dense_shape
-            if isinstance(held, Tensor):
-                return cls(shape_held[0](held), values.dtype)
-            return cls(held.tolist() if hasattr(held, "tolist") else held, kind)
+            if isinstance(value.values, np.ndarray):
+                held = value.dense_shape
+                return cls(held.tolist() if isinstance(held, np.ndarray) else held, value.values.dtype)
+            return cls.from_value(SparseTensor.from_value(value))
         raise TypeError("Expected SparseTensor or SparseTensorValue")
 
     def _serialize(self) -> tuple[Any, ...]:

@@ -77,43 +77,49 @@ def adjust_contrast_v1_op(xp: Any, images: Any, contrast_factor: Any, min_value:
     return xp.minimum(xp.maximum((x - mean) * contrast_factor + mean, min_value), max_value)
 
 
+def _planes(xp: Any, images: Any) -> tuple[Any, Any, Any]:
+    """Red, green and blue, float32, each by itself: NumPy is much faster so than over every third number."""
+    x = images.astype(np.float32)
+    if xp is np:
+        x = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+        return x[0], x[1], x[2]
+    return x[..., 0], x[..., 1], x[..., 2]
+
+
+def _by_sixth(xp: Any, sixth: Any, most: Any, middle: Any, least: Any) -> list[Any]:
+    """Red, green and blue, by the sixth of the colour circle that a pixel is in: which of them is the largest, ..."""
+    first, second, third, fourth, fifth, last = (sixth == np.int8(i) for i in range(6))
+    red = xp.where(first | last, most, xp.where(second | fifth, middle, least))
+    green = xp.where(second | third, most, xp.where(first | fourth, middle, least))
+    blue = xp.where(fourth | fifth, most, xp.where(third | last, middle, least))
+    return [red, green, blue]
+
+
 @op("AdjustHue", shape=_same_at_least_3d)
 def adjust_hue_op(xp: Any, images: Any, delta: Any) -> Any:
     """The colours of RGB images turned around the colour circle: by `delta`, where 1 is all of it."""
     _check(images, delta, "delta", True)
     f = np.float32
-    x = images.astype(np.float32)
-    r, g, b = x[..., 0], x[..., 1], x[..., 2]
-    top = xp.maximum(xp.maximum(r, g), b)
-    bottom = xp.minimum(xp.minimum(r, g), b)
+    r, g, b = _planes(xp, images)
+    low, high = xp.minimum(r, g), xp.maximum(r, g)
+    top, bottom = xp.maximum(high, b), xp.minimum(low, b)
+    middle = xp.maximum(low, xp.minimum(high, b))
     spread = top - bottom
     # A sixth of the circle has one order of the channels; which one counts where two are equal is TF 1's choice.
-    sixth = xp.where(
-        r < g,
-        xp.where(b < r, f(1), xp.where(b > g, f(3), f(2))),
-        xp.where(b < g, f(0), xp.where(b > r, f(4), f(5))),
-    )
-    middle = xp.where(
-        r < g,
-        xp.where(b < r, r, xp.where(b > g, g, b)),
-        xp.where(b < g, g, xp.where(b > r, r, b)),
-    )
+    is_least, is_most = (b < low).astype(np.int8), (b > high).astype(np.int8)
+    sixth = xp.where(r < g, np.int8(2) - is_least + is_most, np.int8(5) - np.int8(5) * is_least - is_most)
     is_gray = spread == 0
     ratio = (middle - bottom) / xp.where(is_gray, f(1), spread)
-    rises = sixth % f(2) == 0
-    hue = xp.where(is_gray, f(0), sixth + xp.where(rises, ratio, f(1) - ratio))
+    ratio = xp.where(sixth & np.int8(1), f(1) - ratio, ratio)
+    hue = xp.where(is_gray, f(0), sixth.astype(np.float32) + ratio)
     hue = hue + delta * f(6)
     hue = hue - xp.floor(hue / f(6)) * f(6)
     hue = xp.where(hue >= f(6), f(0), hue)
-    sixth = xp.floor(hue)
-    ratio = hue - sixth
-    ratio = xp.where(sixth % f(2) == 0, ratio, f(1) - ratio)
-    middle = bottom + ratio * spread
-    i = sixth.astype(np.int32)
-    red = xp.where((i == 0) | (i == 5), top, xp.where((i == 1) | (i == 4), middle, bottom))
-    green = xp.where((i == 1) | (i == 2), top, xp.where((i == 0) | (i == 3), middle, bottom))
-    blue = xp.where((i == 3) | (i == 4), top, xp.where((i == 2) | (i == 5), middle, bottom))
-    return xp.stack([red, green, blue], axis=-1).astype(images.dtype)
+    sixth = hue.astype(np.int8)
+    ratio = hue - sixth.astype(np.float32)
+    ratio = xp.where(sixth & np.int8(1), f(1) - ratio, ratio)
+    turned = _by_sixth(xp, sixth, top, bottom + ratio * spread, bottom)
+    return xp.stack(turned, axis=-1).astype(images.dtype)
 
 
 @op("AdjustSaturation", shape=_same_at_least_3d)
@@ -121,32 +127,26 @@ def adjust_saturation_op(xp: Any, images: Any, scale: Any) -> Any:
     """RGB images whose saturation is multiplied by `scale`."""
     _check(images, scale, "scale", True)
     f = np.float32
-    x = images.astype(np.float32)
-    r, g, b = x[..., 0], x[..., 1], x[..., 2]
+    r, g, b = _planes(xp, images)
     value = xp.maximum(xp.maximum(r, g), b)
     spread = value - xp.minimum(xp.minimum(r, g), b)
-    saturation = xp.where(value > 0, spread / xp.where(value > 0, value, f(1)), f(0))
+    is_lit = value > 0
+    saturation = xp.where(is_lit, spread / xp.where(is_lit, value, f(1)), f(0))
     is_gray = spread <= 0
     norm = f(1) / (f(6) * xp.where(is_gray, f(1), spread))
-    third = np.float32(1 / 3), np.float32(2 / 3)
     hue = xp.where(
-        r == value, norm * (g - b), xp.where(g == value, norm * (b - r) + third[0], norm * (r - g) + third[1])
+        r == value, norm * (g - b), xp.where(g == value, norm * (b - r) + f(1 / 3), norm * (r - g) + f(2 / 3))
     )
     hue = xp.where(is_gray, f(0), hue)
     hue = xp.where(hue < 0, hue + f(1), hue)
     saturation = xp.minimum(f(1), xp.maximum(f(0), saturation * scale))
     chroma = saturation * value
-    least = value - chroma
     sixths = hue * f(6)
     within = sixths - f(2) * xp.floor(sixths / f(2))
     second = chroma * (f(1) - xp.abs(within - f(1)))
-    i = sixths.astype(np.int32)
-    zero = f(0)
-    known = i < 6
-    red = xp.where((i == 0) | (i == 5), chroma, xp.where((i == 1) | (i == 4), second, zero))
-    green = xp.where((i == 1) | (i == 2), chroma, xp.where((i == 0) | (i == 3), second, zero))
-    blue = xp.where((i == 3) | (i == 4), chroma, xp.where((i == 2) | ((i == 5) & known), second, zero))
-    return (xp.stack([red, green, blue], axis=-1) + least[..., None]).astype(images.dtype)
+    least = value - chroma
+    changed = _by_sixth(xp, sixths.astype(np.int8), chroma, second, f(0))
+    return xp.stack([channel + least for channel in changed], axis=-1).astype(images.dtype)
 
 
 # What programs call

@@ -1,7 +1,8 @@
 """JPEG files, by libjpeg-turbo: simplejpeg reads them, Pillow writes them (and reads what is in CMYK).
 
 Pixels that are read and files that are written are the same, bit for bit, as TF 1.15's (libjpeg-turbo 2 and 3), with
-three exceptions: images in CMYK go through the accurate DCT whichever is asked for; of a truncated file the row of
+three exceptions: images in CMYK, and those of an unusual resolution of colours, go through the accurate DCT whichever
+is asked for; of a truncated file the row of
 blocks in which it breaks off may differ; and a crop is a crop of the whole image, while TF 1 knows nothing of what is
 around it when it interpolates colours, which shows at its edge by one or two shades.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,32 +31,42 @@ def _error(data: bytes, why: str) -> Exception:
     return kernel_error(f"Invalid JPEG data or crop window, data size {len(data)}: {why}")
 
 
-def frame(data: bytes) -> tuple[int, int, int, bool, int]:
-    """Height, width, components, whether there is an Adobe marker, and the rows of a block, as a file's header says.
+@dataclass(frozen=True)
+class _Frame:
+    height: int
+    width: int
+    components: int
+    block: int  # rows of a row of blocks
+    is_adobe: bool  # whether inks in CMYK are stored upside down
+
+
+def _frame(data: bytes) -> _Frame:
+    """What a file's header says.
 
     Raises:
         ValueError: if there is no header.
     """
-    at, has_adobe = 2, False
+    found, is_adobe, at = None, False, 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker == 0xFF:
             at += 1
             continue
-        marker = data[at + 1]
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
-            at += 1 if marker == 0xFF else 2
+        if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            at += 2
             continue
-        if marker in (0xD9, 0xDA):
+        if marker in (0xD9, 0xDA):  # the end, or the first pixels
             break
         (length,) = struct.unpack_from(">H", data, at + 2)
         if marker == 0xEE and data[at + 4 : at + 9] == b"Adobe":
-            has_adobe = True
+            is_adobe = True
         if marker in _FRAMES and at + 10 <= len(data):
-            height, width, components = struct.unpack_from(">HHB", data, at + 5)
-            factors = [data[at + 11 + 3 * i] & 15 for i in range(components) if at + 11 + 3 * i < len(data)]
-            return height, width, components, has_adobe or b"Adobe" in data[:at], 8 * max(factors, default=1)
+            found = struct.unpack_from(">HHB", data, at + 5)
+            rows = [place & 15 for place in data[at + 11 : at + 11 + 3 * found[2] : 3]]
         at += 2 + length
-    raise ValueError("it has no header")
+    if found is None:
+        raise ValueError("it has no header")
+    return _Frame(*found, 8 * max(rows, default=1), is_adobe)
 
 
 def shape(data: bytes) -> tuple[int, int, int]:
@@ -62,12 +74,12 @@ def shape(data: bytes) -> tuple[int, int, int]:
     if not data.startswith(b"\xff\xd8"):
         raise kernel_error(f"Invalid JPEG data, size {len(data)}")
     try:
-        height, width, components, *_ = frame(data)
+        frame = _frame(data)
     except ValueError as error:
         raise kernel_error(f"Invalid JPEG data, size {len(data)}: {error}") from None
-    if not height or not width:
-        raise kernel_error(f"Invalid JPEG data, size {len(data)}: its size is {height} x {width}")
-    return height, width, components
+    if not frame.height or not frame.width:
+        raise kernel_error(f"Invalid JPEG data, size {len(data)}: its size is {frame.height} x {frame.width}")
+    return frame.height, frame.width, frame.components
 
 
 def decode(
@@ -81,15 +93,16 @@ def decode(
 ) -> np.ndarray:
     """The pixels of a JPEG file: uint8, shape `(height, width, channels)`."""
     try:
-        height, width, components, has_adobe, block = frame(data)
+        frame = _frame(data)
     except ValueError as error:
         raise _error(data, str(error)) from None
-    if not height or not width or height * width * components >= 1 << 29:
+    height, width = frame.height, frame.width
+    if not height or not width or height * width * frame.components >= 1 << 29:
         raise _error(data, f"its size is {height} x {width}")
     if not channels:
-        channels = min(components, 3)
-    if components == 4:
-        return _from_cmyk(data, channels, ratio, has_adobe)
+        channels = min(frame.components, 3)
+    if frame.components == 4:
+        return _from_inks(data, channels, ratio, frame.is_adobe)
     turbo: Any = library("simplejpeg", "decoding a JPEG file")
     options: dict[str, Any] = {
         "colorspace": "GRAY" if channels == 1 else "RGB",
@@ -102,6 +115,8 @@ def decode(
         return turbo.decode_jpeg(data, **options)
     except ValueError as error:
         complaint = str(error)
+        if "subsampling" in complaint:  # a resolution of colours that TurboJPEG has no name for
+            return _by_pillow(data, "L" if channels == 1 else "RGB", ratio)
         if not complaint.lower().startswith(_WARNINGS):
             raise _error(data, complaint) from None
     try:
@@ -112,7 +127,7 @@ def decode(
         return image
     if acceptable_fraction >= 1:
         raise _error(data, complaint)
-    read = _complete_rows(turbo, data, options, image, max(block // ratio, 1), fancy_upscaling)
+    read = _complete_rows(turbo, data, options, image, max(frame.block // ratio, 1), fancy_upscaling)
     if np.float32(read) / np.float32(len(image)) < np.float32(acceptable_fraction):
         raise _error(data, f"{complaint} ({read} of {len(image)} rows can be read)")
     image[read:] = 0
@@ -128,19 +143,24 @@ def _complete_rows(turbo: Any, data: bytes, options: Any, image: Any, block: int
     return max(whole - 2 if fancy_upscaling and block > 8 else whole, 0)
 
 
-def _from_cmyk(data: bytes, channels: int, ratio: int, has_adobe: bool) -> np.ndarray:
-    reader: Any = library("PIL.JpegImagePlugin", "decoding a JPEG file in CMYK")
-    if channels == 1:
-        raise _error(data, "an image in CMYK cannot become gray")
+def _by_pillow(data: bytes, mode: str, ratio: int) -> np.ndarray:
+    """The pixels as Pillow reads them: by the accurate DCT."""
+    reader: Any = library("PIL.JpegImagePlugin", f"decoding a JPEG file in {mode}")
     try:
         with reader.JpegImageFile(io.BytesIO(data)) as file:
-            if ratio > 1:
-                file.draft("CMYK", tuple(max(n // ratio, 1) for n in file.size))
-            ink = np.asarray(file).astype(np.int32)
+            file.draft(mode, tuple(max(n // ratio, 1) for n in file.size))
+            image = np.asarray(file.convert(mode))
     except (OSError, SyntaxError, ValueError) as error:
         raise _error(data, str(error)) from None
-    # Pillow turns Adobe's inks around so that 255 is full; light is what is left of all of them.
-    light = 255 - ink
+    return image[..., None] if image.ndim == 2 else image
+
+
+def _from_inks(data: bytes, channels: int, ratio: int, is_adobe: bool) -> np.ndarray:
+    """An image in CMYK as RGB: light is what the inks leave of it."""
+    if channels == 1:
+        raise _error(data, "an image in CMYK cannot become gray")
+    stored = _by_pillow(data, "CMYK", ratio).astype(np.int32)
+    light = 255 - stored if is_adobe else stored  # Pillow turns all of them around, as Adobe's have to be
     return (light[..., 3:] * light[..., :3] // 255).astype(np.uint8)
 
 

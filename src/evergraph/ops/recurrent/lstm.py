@@ -187,7 +187,7 @@ def _sequence(
     from jax import lax
 
     def step(state: Any, x_t: Any) -> Any:
-        found = _step(xp, x_t, *state, w, peepholes, b, forget_bias, clip, use_peephole, layout)
+        found = _step(xp, x_t, state[0], state[1], w, peepholes, b, forget_bias, clip, use_peephole, layout)
         return (found[1], found[6]), found
 
     _, stacked = lax.scan(step, (cs_prev, h_prev), x)

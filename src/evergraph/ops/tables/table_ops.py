@@ -49,7 +49,10 @@ def _hash_table(
 ) -> Any:
     """A table that is filled once."""
     if value_dtype.name not in _STATIC_TYPES.get(key_dtype.name, ()):
-        raise kernel_error(f"no hash table has keys of type {key_dtype.name} and values of type {value_dtype.name}")
+        raise kernel_error(
+            f"No OpKernel was registered for a hash table with keys of type {key_dtype.name} and values of type "
+            f"{value_dtype.name}"
+        )
     name = _shared_name(run, shared_name, use_node_name_sharing)
     table = run.resource(container, name, lambda: StaticTable(key_dtype, value_dtype, run.display_name(name)))
     return _checked(table, StaticTable, key_dtype, value_dtype)

@@ -255,6 +255,7 @@ def _expanded_and_tiled(tensor: Any, multiple: int, dim: int = 0, name: str | No
         raise ValueError(f"Invalid multiple {multiple}, must be > 0.")
     with name_scope(name, "expand_and_tile", (tensor, multiple, dim)) as scope:
         tensor = convert_to_tensor_or_sparse_tensor(tensor)
+        expanded: Any
         if isinstance(tensor, SparseTensor):
             where: Any = [dim] if dim >= 0 else array.reshape(array.size(tensor.dense_shape) + dim, [1])
             before = array.slice(tensor.dense_shape, [0], where)

@@ -59,7 +59,7 @@ def counts_at_thresholds(
     count = len(thresholds)
     columns = array.reshape(predictions, [-1, 1])
     row = array.reshape(math.cast(labels, dtype=dtypes.bool), [1, -1])
-    number = columns.shape.as_list()[0]
+    number: Any = columns.shape.as_list()[0]
     if number is None:
         number = array.shape(columns)[0]
     cut = array.tile(array.expand_dims(constant(thresholds), [1]), array.stack([1, number]))
