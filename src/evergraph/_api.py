@@ -49,6 +49,26 @@ CONTRIB_SLIM = (
     "contrib.global_steps",
 )
 
+TRAINING_LOOPS = (
+    "training.session_run_hook",
+    "training.session_manager",
+    "training.session_creators",
+    "training.scaffold",
+    "training.monitored_session",
+    "training.supervisor",
+    "training.basic_loops",
+    "training.sync_replicas_optimizer",
+    "training.cluster_spec",
+    "training.device_setter",
+    *(
+        f"training.hooks.{name}"
+        for name in (
+            "timers", "tensor_logging", "stopping", "checkpoint_saving", "step_counter", "summary_saving", "profiling",
+            "feeding_and_waiting",
+        )
+    ),
+)  # fmt: skip
+
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
     "": ("runtime.eager_functions",),
@@ -79,6 +99,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.saver",
         "training.summary_writer",
         "training.warm_starting",
+        *TRAINING_LOOPS,
         "training.tracking.checkpoint",
         "training.tracking.manager",
     ),
@@ -108,7 +129,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.staging": ("ops.queues.staging_classes",),
     "contrib.training": (
         "training.bucketing", "contrib.hyperparameters", "training.checkpoint_utils", "contrib.train_ops",
-    ),  # fmt: skip
+        "training.evaluation", "contrib.slim_training",
+    ),
     "contrib.losses": ("contrib.weighted_losses",),
     "contrib.metrics": ("contrib.streaming_metrics",),
     "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
@@ -142,7 +164,8 @@ LAZY: dict[str, tuple[str, ...]] = {
         )
     ),
     "contrib.slim": (*CONTRIB_LAYERS, *CONTRIB_SLIM),
-    "contrib.slim.learning": ("contrib.train_ops",),
+    "contrib.slim.learning": ("contrib.train_ops", "contrib.slim_training"),
+    "contrib.slim.evaluation": ("contrib.slim_training",),
     "contrib.slim.losses": ("contrib.weighted_losses",),
     "contrib.slim.metrics": ("contrib.streaming_metrics",),
     "contrib.slim.model_analyzer": ("contrib.train_ops",),

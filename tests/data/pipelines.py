@@ -46,6 +46,7 @@ def write_files(folder):
     put("wrong.tfrecord", whole.replace(b"record 2", b"rec0rd 2"))
     put("a.gz", gzip.compress(whole))
     put("a.zlib", zlib.compress(whole))
+    put("cut.gz", gzip.compress(whole[:-7]))
     put("lines.txt", b"first\nsecond\r\n\nlast")
     put("more.txt", b"one\ntwo\n")
     put("fixed.bin", b"HEADabcdefghiFT")
@@ -136,6 +137,12 @@ def tf_records_in_turn(tf, folder):
 def tf_records_compressed(tf, folder):
     zipped = tf.data.TFRecordDataset(path(folder, "a.gz"), compression_type="GZIP")
     return zipped.concatenate(tf.data.TFRecordDataset(path(folder, "a.zlib"), "ZLIB", 100).skip(3))
+
+
+@case
+def compressed_files_in_turn(tf, folder):
+    names = path(folder, "a.gz", "a.gz", "cut.gz", "a.gz")
+    return tf.data.TFRecordDataset(names, compression_type="GZIP", num_parallel_reads=3)
 
 
 @case

@@ -18,22 +18,8 @@ RECORDINGS = Path(__file__).parent / "recordings"
 SHOWN = 60  # lines of a difference
 
 
-# What these programs need is not there yet. Strict: a program that begins to pass has to leave the table.
-NOT_YET = {
-    "constrained_training": "a constraint reads the variable itself: `read`, made before the step, has the value before it",
-    "sparse_tensors": "tf.sparse_tensor_dense_matmul",
-    "variables_on_parameter_servers": "tf.train.ClusterSpec",
-}
-
-
-def expected_to_pass_unless_listed(names):
-    for name in names:
-        marks = [pytest.mark.xfail(reason=NOT_YET[name], strict=True)] if name in NOT_YET else []
-        yield pytest.param(name, marks=marks)
-
-
 @pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")
-@pytest.mark.parametrize("name", list(expected_to_pass_unless_listed(PROGRAMS)))
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_graph_is_that_of_tensorflow(name):
     _, *recorded = (RECORDINGS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     with tf.Graph().as_default() as graph:

@@ -258,3 +258,101 @@ def _metric(name, tf):
 
 for _name in METRICS:
     CASES["metric_%s" % _name] = functools.partial(_metric, _name)  # noqa: UP031
+
+
+# Decoders of sequences
+
+
+def _encoded(tf):
+    memory = tf.constant(_numbers(2, 6, 3))
+    return memory, tf.constant([4, 6])
+
+
+def _decoded(tf, decoder, **kwargs):
+    outputs, state, lengths = tf.contrib.seq2seq.dynamic_decode(decoder, **kwargs)
+    return outputs, state, lengths
+
+
+ATTENTIONS = {
+    "bahdanau": lambda tf, memory, lengths: tf.contrib.seq2seq.BahdanauAttention(5, memory, lengths, normalize=True),
+    "luong": lambda tf, memory, lengths: tf.contrib.seq2seq.LuongAttention(5, memory, lengths, scale=True),
+    "monotonic": lambda tf, memory, lengths: tf.contrib.seq2seq.BahdanauMonotonicAttention(5, memory, lengths),
+}
+
+
+def _attention(name, tf):
+    memory, lengths = _encoded(tf)
+    with _scope(tf):
+        mechanism = ATTENTIONS[name](tf, memory, lengths)
+        cell = tf.contrib.seq2seq.AttentionWrapper(
+            tf.nn.rnn_cell.GRUCell(5), mechanism, attention_layer_size=4, alignment_history=True
+        )
+        helper = tf.contrib.seq2seq.TrainingHelper(tf.constant(_numbers(2, 5, 4)), tf.constant([3, 5]))
+        decoder = tf.contrib.seq2seq.BasicDecoder(
+            cell, helper, cell.zero_state(2, tf.float32), output_layer=tf.layers.Dense(6, name="output")
+        )
+        outputs, state, lengths = _decoded(tf, decoder, impute_finished=True)
+    targets = tf.constant([[1, 2, 0, 0, 0], [3, 3, 1, 5, 2]])
+    loss = tf.contrib.seq2seq.sequence_loss(outputs.rnn_output, targets, tf.sequence_mask(lengths, 5, tf.float32))
+    gradients = [tf.convert_to_tensor(g) for g in tf.gradients(loss, tf.trainable_variables())]
+    return _ran(
+        tf,
+        [outputs.rnn_output, outputs.sample_id, state.attention, state.alignment_history.stack(), loss] + gradients,
+    )
+
+
+for _name in ATTENTIONS:
+    CASES["attention_%s" % _name] = functools.partial(_attention, _name)  # noqa: UP031
+
+
+@case
+def greedy_decoding(tf):
+    with _scope(tf):
+        embedding = tf.get_variable("embedding", [8, 4])
+        cell = tf.nn.rnn_cell.BasicLSTMCell(3)
+        helper = tf.contrib.seq2seq.GreedyEmbeddingHelper(embedding, tf.constant([1, 2]), 0)
+        decoder = tf.contrib.seq2seq.BasicDecoder(
+            cell, helper, cell.zero_state(2, tf.float32), output_layer=tf.layers.Dense(8, name="output")
+        )
+        outputs, state, lengths = _decoded(tf, decoder, maximum_iterations=6)
+    return _ran(tf, [outputs.rnn_output, outputs.sample_id, state.c, lengths])
+
+
+@case
+def beam_search(tf):
+    memory, lengths = _encoded(tf)
+    tile = tf.contrib.seq2seq.tile_batch
+    with _scope(tf):
+        embedding = tf.get_variable("embedding", [8, 4])
+        mechanism = tf.contrib.seq2seq.LuongAttention(5, tile(memory, 3), tile(lengths, 3))
+        cell = tf.contrib.seq2seq.AttentionWrapper(
+            tf.nn.rnn_cell.GRUCell(5), mechanism, attention_layer_size=4, alignment_history=True
+        )
+        decoder = tf.contrib.seq2seq.BeamSearchDecoder(
+            cell,
+            embedding,
+            tf.constant([1, 2]),
+            0,
+            cell.zero_state(6, tf.float32),
+            3,
+            output_layer=tf.layers.Dense(8, name="output"),
+            length_penalty_weight=0.6,
+            coverage_penalty_weight=0.2,
+        )
+        outputs, _, lengths = _decoded(tf, decoder, maximum_iterations=6)
+    found = outputs.beam_search_decoder_output
+    return _ran(tf, [outputs.predicted_ids, found.scores, found.parent_ids, lengths])
+
+
+@case
+def attention_over_embeddings(tf):
+    legacy = tf.contrib.legacy_seq2seq
+    encoder = [tf.constant([1, 2]), tf.constant([3, 4])]
+    decoder = [tf.constant([5, 1]), tf.constant([2, 0])]
+    with _scope(tf):
+        outputs, state = legacy.embedding_attention_seq2seq(
+            encoder, decoder, tf.nn.rnn_cell.GRUCell(3), 8, 7, 4, num_heads=2, feed_previous=True
+        )
+    loss = legacy.sequence_loss(outputs, decoder, [tf.ones([2]), tf.constant([1.0, 0.5])])
+    gradients = [tf.convert_to_tensor(g) for g in tf.gradients(loss, tf.trainable_variables())]
+    return _ran(tf, [*outputs, state, loss, *gradients])

@@ -49,7 +49,7 @@ case("rank_tolerance", lambda tf, a: tf.linalg.matrix_rank(a, tol=1.5), TALL)
 case("rank_refused", lambda tf, a: tf.linalg.matrix_rank(a), np.ones([2, 2], np.int32))
 case("pinv_refused", lambda tf, a: tf.linalg.pinv(a), np.ones([2, 2], np.int32))
 for _order in ("euclidean", 1, np.inf):
-    case("normalize_%s" % _order, lambda tf, x, o=_order: tf.linalg.normalize(x, ord=o, axis=-1), TALL)
+    case("normalize_" + str(_order), lambda tf, x, o=_order: tf.linalg.normalize(x, ord=o, axis=-1), TALL)
 
 BANDS = floats(2, 3, 4, dtype=np.float64) + np.array([0.0, 3.0, 0.0])[:, None]
 RIGHT = floats(2, 4, 2, dtype=np.float64)

@@ -13,31 +13,27 @@ def case(name, call, *inputs, **options):
 REALS = np.array([-3.0, -1.26, -0.51, -0.5, 0.0, 0.24, 0.5, 0.75, 1.0, 1.49, 2.5, 7.0], np.float32).reshape(3, 4)
 for _type in ("quint8", "qint8", "qint32"):
     for _mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED"):
-        case(
-            "round_trip_%s_%s" % (_type, _mode),
-            lambda tf, x, t=_type, m=_mode: (
-                [
-                    y if i else tf.cast(y, tf.int32)
-                    for i, y in enumerate(tf.quantization.quantize(x, -1.5, 2.5, getattr(tf, t), mode=m))
-                ]
-                + [tf.quantization.dequantize(*tf.quantization.quantize(x, -1.5, 2.5, getattr(tf, t), mode=m), mode=m)]
-            ),
-            REALS,
-        )
-case(
-    "quantize_half_to_even",
-    lambda tf, x: tf.cast(
-        tf.quantization.quantize(x, -1.0, 1.0, tf.qint8, mode="SCALED", round_mode="HALF_TO_EVEN")[0], tf.int32
-    ),
-    REALS / 4,
-)
+
+        def _round_trip(tf, x, t=_type, m=_mode):
+            made = tf.quantization.quantize(x, -1.5, 2.5, getattr(tf, t), mode=m)
+            return [tf.quantization.dequantize(*made, mode=m), made[1], made[2]]
+
+        case("round_trip_" + _type + "_" + _mode, _round_trip, REALS)
+
+
+def _half_to_even(tf, x):
+    made = tf.quantization.quantize(x, -1.0, 1.0, tf.qint8, mode="SCALED", round_mode="HALF_TO_EVEN")
+    return tf.quantization.dequantize(*made, mode="SCALED")
+
+
+case("quantize_half_to_even", _half_to_even, REALS / 4)
 case("quantize_narrow", lambda tf, x: tf.quantization.quantize(x, 1.0, 1.0, tf.quint8)[1:], REALS)
 case("quantize_refused", lambda tf, x: tf.quantization.quantize(x, 2.0, 1.0, tf.quint8)[1:], REALS)
 for _signed in (True, False):
     for _bits in (3, 8):
         for _given in (True, False):
             case(
-                "fake_%s_%d_%s" % (_signed, _bits, _given),
+                "_".join(["fake", str(_signed), str(_bits), str(_given)]),
                 lambda tf, x, s=_signed, b=_bits, g=_given: tf.quantization.quantize_and_dequantize(
                     x, -1.0, 2.0, signed_input=s, num_bits=b, range_given=g
                 ),

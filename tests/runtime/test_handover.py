@@ -229,3 +229,20 @@ def test_python_functions_of_one_run_can_meet():
         meet = [tf.py_func(lambda i=i: np.int64(barrier.wait() >= 0), [], tf.int64) for i in range(2)]
         with tf.Session() as sess:
             assert sess.run(meet) == [1, 1]
+
+
+def test_an_op_of_a_partial_run_waits_for_another_thread(waiting):
+    with tf.Graph().as_default():
+        queue = tf.FIFOQueue(1, tf.int32, shapes=())
+        v = tf.get_variable("v", [], tf.int32, tf.zeros_initializer())
+        x = tf.placeholder(tf.int32, [])
+        taken = queue.dequeue() + x
+        put = queue.enqueue(tf.assign_add(v, 5))
+        with tf.Session() as sess:
+            sess.run(v.initializer)
+            begun = waiting(sess)
+            handle = sess.partial_run_setup([taken], [x])
+            result = in_thread(sess.partial_run, handle, taken, {x: 1})
+            begun.acquire(timeout=20)
+            sess.run(put)
+            assert result() == 6

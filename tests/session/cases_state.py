@@ -37,6 +37,27 @@ def read_then_assign(tf):
         return [sess.run([before, after]), sess.run([before, after])]
 
 
+def read_made_before_a_write_and_used_after_it(tf):
+    """`v` in an expression is `v/read`, which waits for nothing; who uses it after a write finds what was written."""
+    v = tf.Variable([1.0, 2.0])
+    with tf.control_dependencies([v.assign_add([1.0, 1.0])]):
+        found = [v + 0.0, tf.identity(v), tf.reduce_sum(v), tf.identity(tf.identity(v)) * 1.0]
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        return [sess.run(f) for f in found]
+
+
+def loss_after_a_step(tf):
+    v = tf.Variable([3.0, -1.0])
+    loss = tf.reduce_sum(v**2)
+    step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+    with tf.control_dependencies([step]):
+        after = tf.reduce_sum(v**2)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        return [sess.run(after), sess.run(loss), sess.run(after)]
+
+
 def two_additions_in_order(tf):
     v = tf.Variable(1)
     first = v.assign_add(1)

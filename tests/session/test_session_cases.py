@@ -21,17 +21,7 @@ RECORDED.pop("TensorFlow")
 RELATIVE, ABSOLUTE = 2e-5, 2e-6
 
 
-# What these cases need is not there yet. Strict: a case that begins to pass has to leave the table.
-NOT_YET = {}
-
-
-def expected_to_pass_unless_listed(names):
-    for name in names:
-        marks = [pytest.mark.xfail(reason=NOT_YET[name], strict=True)] if name in NOT_YET else []
-        yield pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", list(expected_to_pass_unless_listed(CASES)))
+@pytest.mark.parametrize("name", CASES)
 def test_outcome_is_that_of_tensorflow(name):
     expected, found = RECORDED[name], outcome(CASES[name], tf)
     if "result" in expected:

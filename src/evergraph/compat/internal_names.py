@@ -340,6 +340,58 @@ OURS: dict[str, dict[str, str]] = {
         "_get_checkpoint_filename": "training.checkpoint_utils:checkpoint_in",
         "wait_for_new_checkpoint": "training.checkpoint_utils:wait_for_new_checkpoint",
     },
+    "python.training.basic_session_run_hooks": {
+        **{
+            name: f"training.session_run_hook:{name}"
+            for name in ("SessionRunArgs", "SessionRunContext", "SessionRunHook", "SessionRunValues")
+        },
+        "NeverTriggerTimer": "training.hooks.timers:NeverTriggerTimer",
+        "_HookTimer": "training.hooks.timers:HookTimer",
+        "_MultiStepStopAtStepHook": "training.hooks.stopping:MultiStepStopAtStepHook",
+        "_as_graph_element": "training.hooks.tensor_logging:graph_element",
+        "get_or_create_steps_per_run_variable": "training.hooks.step_reading:get_or_create_steps_per_run_variable",
+    },
+    "python.training.device_setter": {
+        "STANDARD_PS_OPS": "training.device_setter:STANDARD_PS_OPS",
+        "_RoundRobinStrategy": "training.device_setter:RoundRobinStrategy",
+    },
+    "python.training.evaluation": {
+        "_MultiStepStopAfterNEvalsHook": "training.evaluation:MultiStepStopAfterNEvalsHook",
+        "_StopAfterNEvalsHook": "training.evaluation:StopAfterNEvalsHook",
+        "_evaluate_once": "training.evaluation:evaluate_once",
+        "_get_latest_eval_step_value": "training.evaluation:latest_eval_step_value",
+        "_get_or_create_eval_step": "training.evaluation:get_or_create_eval_step",
+    },
+    "python.training.monitored_session": {
+        "USE_DEFAULT": "training.monitored_session:USE_DEFAULT",
+        "_CoordinatedSession": "training.session_layers:CoordinatedSession",
+        "_HookedSession": "training.session_layers:HookedSession",
+        "_MonitoredSession": "training.monitored_session:BaseMonitoredSession",
+        "_PREEMPTION_ERRORS": "training.session_layers:PREEMPTION_ERRORS",
+        "_RecoverableSession": "training.session_layers:RecoverableSession",
+        "_WrappedSession": "training.session_layers:WrappedSession",
+    },
+    "python.training.session_manager": {"_ready": "training.session_manager:is_ready"},
+    "python.training.supervisor": {
+        "SVStepCounterThread": "training.standard_services:StepCounterThread",
+        "SVSummaryThread": "training.standard_services:SummaryThread",
+        "SVTimerCheckpointThread": "training.standard_services:CheckpointThread",
+    },
+    "python.training.slot_creator": {
+        name: f"training.slots:{name}" for name in ("create_slot", "create_slot_with_initializer", "create_zeros_slot")
+    },
+    "python.training.training_util": {
+        "GLOBAL_STEP_READ_KEY": "training.global_step:READ_KEY",
+        "_get_or_create_global_step_read": "training.global_step:read_global_step",
+        "_increment_global_step": "training.global_step:increment_global_step",
+    },
+    "python.ops.resources": {
+        name: f"training.resources:{name}"
+        for name in (
+            "initialize_resources", "local_resources", "register_resource", "report_uninitialized_resources",
+            "shared_resources",
+        )
+    },
     "python.training.warm_starting_util": {
         "_get_var_info": "training.warm_starting:get_var_info",
         "_infer_var_name": "training.warm_starting:infer_var_name",

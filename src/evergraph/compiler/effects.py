@@ -7,6 +7,10 @@ in creation order. So every run is deterministic.
     v0 ──► assign_add(1) ──► v1 ──► assign_add(2) ──► v2
      └─ a read that waits for nothing sees v0; a read with a control edge from the first assign_add sees v1
 
+A reference variable is read through an Identity, `w/read`, which TF 1 gives the variable's own buffer: whoever reads the
+Identity after a write finds the new value there. So an Identity of a reference is no read of its own; each of its
+readers is.
+
 Each write makes a *version* of its variable. Ancestor writes fit in one Python int used as a bit set per op.
 """
 
@@ -94,7 +98,11 @@ def effects(
         made: list[tuple[str, int]] = []
         for position, t in enumerate(op.inputs):
             kind = t.dtype
-            if not (kind._is_ref_dtype or kind is dtypes.resource) or t in fed:
+            if t in fed:
+                continue
+            if not (kind._is_ref_dtype or kind is dtypes.resource):
+                if any_writes and t.op.type == "Identity":
+                    _note_late_read(found, op, position, t, history, seen, fed)
                 continue
             declared = variable_of(t)
             if declared is None:
@@ -125,6 +133,35 @@ def effects(
                 history.setdefault(key, []).append((bit[op], op))
                 found.last[key] = version
     return found
+
+
+def _note_late_read(
+    found: Effects,
+    op: Operation,
+    position: int,
+    t: Tensor,
+    history: dict[str, list[tuple[int, Operation]]],
+    seen: int,
+    fed: frozenset[Tensor],
+) -> None:
+    """`op` reads a variable through Identities, perhaps after a write that those did not wait for."""
+    identity = t.op
+    while identity.inputs[0].op.type == "Identity" and not identity.inputs[0].dtype._is_ref_dtype:
+        if identity.inputs[0] in fed:
+            return
+        identity = identity.inputs[0].op
+    reference = identity.inputs[0]
+    if not reference.dtype._is_ref_dtype or reference in fed:
+        return
+    declared = variable_of(reference)
+    if declared is None:
+        return
+    key = variable_key(declared)
+    versions = history.get(key, [])
+    version = next((n for n in range(len(versions), 0, -1) if seen & versions[n - 1][0]), 0)
+    if version > found.reads.get((identity, 0), (key, 0))[1]:
+        found.reads[op, position] = key, version
+        found.previous.setdefault(op, []).append(versions[version - 1][1])
 
 
 def fetched_version(

@@ -18,6 +18,7 @@ import evergraph.data.structure as structure
 from evergraph.data.built import given_or
 from evergraph.data.dataset import AUTOTUNE, Dataset, DatasetV1Adapter
 from evergraph.data.options import Options
+from evergraph.data.parsing import parse_example_dataset
 from evergraph.data.transformations import ignore_errors, parallel_interleave, shuffle_and_repeat
 from evergraph.formats.files import matching
 from evergraph.framework import dtypes
@@ -29,6 +30,7 @@ from evergraph.ops.datasets import csv as csv_ops
 from evergraph.ops.datasets import readers as reader_ops
 from evergraph.ops.datasets import writing as writing_ops
 from evergraph.ops.opdef import constant_value
+from evergraph.ops.readers.reader_classes import ReaderBase
 
 _CSV_TYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.string)
 _BUFFER_SIZE = 4 * 1024 * 1024
@@ -365,12 +367,16 @@ def make_batched_features_dataset(
     """Batches of parsed `tf.train.Example` messages from files, as dictionaries from feature keys to tensors.
 
     Raises:
+        TypeError: if `reader` is one of the classes of `tf.ReaderBase`.
         ValueError: if `label_key` is none of the `features`.
     """
-    from evergraph.data.parsing import parse_example_dataset
-
     threads = 1 if reader_num_threads is None else reader_num_threads
     dataset = Dataset.list_files(file_pattern, shuffle=shuffle, seed=shuffle_seed)
+    if isinstance(reader, type) and issubclass(reader, ReaderBase):
+        raise TypeError(
+            "The `reader` argument must return a `Dataset` object. `tf.ReaderBase` subclasses are not supported. For "
+            "example, pass `tf.data.TFRecordDataset` instead of `tf.TFRecordReader`."
+        )
     arguments = reader_args or []
     dataset = _in_turn(dataset, lambda filename: reader(filename, *arguments), threads, sloppy_ordering)
     if structure.legacy_types(dataset.element_spec) == (dtypes.string, dtypes.string):

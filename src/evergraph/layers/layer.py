@@ -35,7 +35,7 @@ from evergraph.layers.object_names import snake_case, unique_object_name
 from evergraph.ops import initializers, math
 from evergraph.ops.partitioned import PartitionedVariable
 from evergraph.ops.shaping import shape as shape_of
-from evergraph.ops.variables import Variable, VariableAggregation, VariableSynchronization
+from evergraph.ops.variables import VariableAggregation, VariableSynchronization
 
 OPTIONS = {"input_shape", "batch_input_shape", "batch_size", "weights", "activity_regularizer", "autocast"}
 
@@ -70,11 +70,6 @@ class Layer(WithDependencies):
         **kwargs: `input_shape`, `batch_input_shape`, `batch_size`, `weights`, `activity_regularizer`, `autocast`.
     """
 
-    _tracks_attributes = True
-
-    _layers: list[Any]
-    _trainable_weights: list[Any]
-    _non_trainable_weights: list[Any]
     _updates: list[Any]
     _losses: list[Any]
     _callable_losses: list[Any]
@@ -596,47 +591,3 @@ class Layer(WithDependencies):
                 tensor._keras_mask = mask
 
     # Sublayers and variables are found where they are set as attributes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not self._tracks_attributes or hasattr(type(self), name) or getattr(self, "_is_graph_network", False):
-            object.__setattr__(self, name, value)
-            return
-        self._track_attribute(name, value)
-        for attribute in ("_layers", "_trainable_weights", "_non_trainable_weights"):
-            if attribute not in self.__dict__:
-                object.__setattr__(self, attribute, [])
-        if name in self.__dict__:
-            self._forget(self.__dict__[name], name)
-        items = [value, *_elements(value)] if isinstance(value, list | tuple | dict) else [value]
-        for item in items:
-            if isinstance(item, Layer) and not any(item is known for known in self._layers):
-                self._layers.append(item)
-                if hasattr(item, "_use_resource_variables"):
-                    item._use_resource_variables = True
-            elif isinstance(item, Variable):
-                weights = self._trainable_weights if item.trainable else self._non_trainable_weights
-                if not any(item is known for known in weights):
-                    weights.append(item)
-                track_variable(item)
-        object.__setattr__(self, name, value)
-
-    def _forget(self, value: Any, name: str) -> None:
-        """No longer count `value`, once the attribute `name`, as a sublayer or a variable of this layer."""
-        if any(value is other for key, other in self.__dict__.items() if key != name):
-            return
-        for attribute in ("_layers", "_trainable_weights", "_non_trainable_weights"):
-            kept = [item for item in getattr(self, attribute) if item is not value]
-            object.__setattr__(self, attribute, kept)
-
-    def __delattr__(self, name: str) -> None:
-        if self._tracks_attributes and name in self.__dict__:
-            self._forget(self.__dict__[name], name)
-            self._track_attribute(name, None)
-        object.__delattr__(self, name)
-
-
-def _elements(value: Any) -> list[Any]:
-    try:
-        return nest.flatten(value)
-    except (TypeError, ValueError):
-        return []

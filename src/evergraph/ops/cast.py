@@ -46,6 +46,12 @@ def cast_op(xp: Any, x: Any, *, DstT: DType, Truncate: bool) -> Any:
     if x.dtype == object or DstT is dtypes.string:
         source = "string" if x.dtype == object else dtypes.as_dtype(x.dtype).name
         raise kernel_error(f"Cast {source} to {DstT.name} is not supported", errors.UnimplementedError)
+    if x.dtype.names:  # a quantized type holds integers
+        x = x[x.dtype.names[0]]
+    if DstT.np.names:
+        made = np.empty(x.shape, DstT.np)
+        made[DstT.np.names[0]] = np.asarray(x).astype(DstT.np[0])
+        return made
     if DstT.np == np.bool_:
         return x != 0
     if x.dtype.kind == "c" and DstT.np.kind != "c":

@@ -12,7 +12,7 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import ShapeError, with_rank
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import arithmetic, array, cast, clip, elementwise, reductions, segment
+from evergraph.ops import arithmetic, array, cast, clip, elementwise, reductions, segment, static_values
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import kernel_error, op, require, unchanged_shape
 
@@ -34,7 +34,12 @@ def bincount_op(xp: Any, arr: Any, size: Any, weights: Any) -> Any:
 
 @bincount_op.shape
 def bincount_shape(arr: Any, size: Any, weights: Any) -> Any:
-    return (None if size is None else int(size),)
+    if isinstance(size, list):
+        raise ShapeError("Shape must be rank 0 but is rank 1")
+    size = static_values.whole_int(size)
+    if size is not None and size < 0:
+        raise ShapeError(f"size ({size}) must be non-negative")
+    return (size,)
 
 
 @public("math.bincount", "bincount")

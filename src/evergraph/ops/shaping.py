@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -137,24 +138,23 @@ def reshape_op(xp: Any, tensor: Any, shape: Any) -> Any:
     if np.ndim(shape) != 1:
         raise kernel_error(f"sizes input must be 1-D, not {list(np.shape(shape))}")
     sizes = np.ravel(shape).tolist()
-    known = int(np.prod([s for s in sizes if s != -1], dtype=np.int64))
-    count = int(np.prod(tensor.shape, dtype=np.int64))
     if sizes.count(-1) > 1:
         raise kernel_error("Only one input size may be -1")
-    if sizes.count(-1) == 1:
-        if known == 0:
+    if -1 in sizes:
+        # The missing size follows from the other sizes; where both shapes have zeros, from those that are not zero.
+        leave_out = 0 in sizes
+        known = prod(s for s in sizes if s not in (-1, 0))
+        given = prod(s for s in tensor.shape if s or not leave_out)
+        if given % known and not (leave_out and 0 in tensor.shape):
             raise kernel_error(
-                "reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are "
-                f"non-zero: {sizes}"
-            )
-        if count % known:
-            raise kernel_error(
-                f"Input to reshape is a tensor with {count} values, but the requested shape requires a "
+                f"Input to reshape is a tensor with {given} values, but the requested shape requires a "
                 f"multiple of {known}"
             )
-    elif known != count:
-        raise kernel_error(f"Input to reshape is a tensor with {count} values, but the requested shape has {known}")
-    return xp.reshape(tensor, [count // known if s == -1 else s for s in sizes])
+        sizes[sizes.index(-1)] = given // known
+    count, wanted = prod(tensor.shape), prod(sizes)
+    if wanted != count:
+        raise kernel_error(f"Input to reshape is a tensor with {count} values, but the requested shape has {wanted}")
+    return xp.reshape(tensor, sizes)
 
 
 @reshape_op.shape

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import broadcast_static, merge, with_rank_at_least
+from evergraph.framework.shapes import bracket_text, broadcast_static, merge, with_rank_at_least
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import array, broadcast, complex_parts, elementwise, reductions
 from evergraph.ops.constant import constant
@@ -116,12 +117,17 @@ def _binary(op_name: str, *names: str) -> Op:
     return _special(op_name, kernel, broadcast_static, names)
 
 
+def _require_one_shape(a: Any, b: Any, x: Any) -> None:
+    for (name, t), (other, u) in combinations({"a": a, "b": b, "x": x}.items(), 2):
+        if t.ndim and u.ndim and t.shape != u.shape:
+            shapes = f"{bracket_text(tuple(t.shape))} vs. {bracket_text(tuple(u.shape))}"
+            raise kernel_error(f"Shapes of {name} and {other} are inconsistent: {shapes}")
+
+
 def _betainc_kernel(xp: Any, a: Any, b: Any, x: Any) -> Any:
     from jax.scipy import special
 
-    shapes = {t.shape for t in (a, b, x) if t.ndim}
-    if len(shapes) > 1:
-        raise kernel_error(f"Shapes of a, b and x are inconsistent: {a.shape}, {b.shape}, {x.shape}")
+    _require_one_shape(a, b, x)
     if a.dtype != np.float32:
         return special.betainc(a, b, x)
     # A continued fraction, which single precision is not enough for.
@@ -150,6 +156,12 @@ igamma_grad_a = _binary("IgammaGradA")
 zeta = _binary("Zeta", "math.zeta", "zeta")
 polygamma = _binary("Polygamma", "math.polygamma", "polygamma")
 betainc = _special("Betainc", _betainc_kernel, _betainc_shape, ("math.betainc", "betainc"))
+
+
+@betainc.numpy
+def betainc_numpy(xp: Any, a: Any, b: Any, x: Any) -> Any:
+    _require_one_shape(a, b, x)
+    return _eager("Betainc")(*_wide(a, b, x))
 
 
 # Twins through the standard library

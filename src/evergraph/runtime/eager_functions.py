@@ -16,7 +16,7 @@ from evergraph.autodiff.gradients import gradients
 from evergraph.compiler.plan import make_plan, needed_ops
 from evergraph.framework import convert
 from evergraph.framework.api import public
-from evergraph.framework.dtypes import DType
+from evergraph.framework.dtypes import DType, as_dtype
 from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import control_dependencies
@@ -74,7 +74,9 @@ class ValueTensor(Tensor):
 
     def numpy(self) -> Any:
         """The value: an array, or a NumPy scalar."""
-        return np.array(self.op.graph.evaluated([self])[0])[()]
+        graph = self.op.graph
+        assert isinstance(graph, ValueGraph)
+        return np.array(graph.evaluated([self])[0])[()]
 
     def __bool__(self) -> bool:
         return bool(self.numpy())
@@ -186,5 +188,5 @@ def py_function(func: Any, inp: Any, Tout: Any, name: str | None = None) -> Any:
     """
     if not callable(func):
         raise ValueError(f"Expected func to be callable, got func of type {type(func)}")
-    types = [convert.dtypes.as_dtype(t) for t in (Tout if isinstance(Tout, list | tuple) else [Tout])]
+    types = [as_dtype(t) for t in (Tout if isinstance(Tout, list | tuple) else [Tout])]
     return build_call("EagerPyFunc", EagerFunction(func, types), inp, Tout, name)

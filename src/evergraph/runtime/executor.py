@@ -78,8 +78,8 @@ def run_plan(
 ) -> list[Any]:
     """`execute`, but the values are as they were computed: they may be constants, or what was fed."""
     if plan.readers is not None:
-        run = Running(state.resources, caller(state, deadline, run_plan), deadline)
-        return Dataflow(plan, state, dict(zip(plan.feeds, fed, strict=True)), run).run()
+        whole = Running(state.resources, caller(state, deadline, run_plan), deadline)
+        return Dataflow(plan, state, dict(zip(plan.feeds, fed, strict=True)), whole).run()
     registers = plan.registers.copy()
     for register, value in zip(plan.feed_registers, fed, strict=True):
         registers[register] = value

@@ -136,10 +136,17 @@ class PartialRun:
                         self._registers[register] = None if value is None else np.asarray(value)
             counters = state.counters(stage.random_ops) if stage.random_ops else None
             used = [0] * len(stage.random_ops)
-            run = Running(state.resources, caller(state, None, run_plan))
-            with np.errstate(all="ignore"):
-                interpret_one(instruction, self._registers, counters, used, None, run)
+            if not instruction.session:
+                self._interpret(instruction, counters, used)
             if stage.random_ops:
                 state.advance(stage.random_ops, used)
             made = self._plan.effects.writes.get(instruction.op, ())
             state.store([k for k, _ in made], [np.array(self._registers[r]) for r in instruction.outputs[: len(made)]])
+        if instruction.session:
+            self._interpret(instruction, None, used)  # outside the lock: it may have to wait for another thread
+
+    def _interpret(self, instruction: Instruction, counters: list[int] | None, used: list[int]) -> None:
+        state = self._session._state
+        run = Running(state.resources, caller(state, None, run_plan))
+        with np.errstate(all="ignore"):
+            interpret_one(instruction, self._registers, counters, used, None, run)

@@ -34,6 +34,10 @@ _BFLOAT16 = 1e-2
 class TestCase(unittest.TestCase):
     """A test case with a fresh default graph, and seeds that are the same for every test."""
 
+    def __init__(self, methodName: str = "runTest") -> None:
+        super().__init__(methodName)
+        self._threads: list[CheckedThread] = []  # here: a test's own setUp may leave ours out
+
     def setUp(self) -> None:
         super().setUp()
         self._close_cached_session()
@@ -42,7 +46,7 @@ class TestCase(unittest.TestCase):
         stacks.graphs.stack[:] = []
         reset_default_graph()
         get_default_graph().seed = SEED
-        self._threads: list[CheckedThread] = []
+        self._threads.clear()
 
     def tearDown(self) -> None:
         for thread in self._threads:

@@ -30,8 +30,9 @@ class EventFileWriter:
         self, logdir: Any, max_queue: int = 10, flush_secs: float = 120, filename_suffix: str | None = None
     ) -> None:
         self._logdir = convert.as_text(os.fspath(logdir))
-        with translated(self._logdir):
-            os.makedirs(self._logdir, exist_ok=True)
+        if self._logdir:
+            with translated(self._logdir):
+                os.makedirs(self._logdir, exist_ok=True)
         self._flush_secs = flush_secs
         self._next_flush = 0.0
         self._lock = threading.Lock()

@@ -208,7 +208,7 @@ class Optimizer:
         if variable.constraint is None:
             return update
         with control_dependencies([update]):
-            return variable.assign(_constrained(variable))
+            return variable.assign(variable.constraint(variable))
 
     # Slots and other variables
 
@@ -318,25 +318,6 @@ class Optimizer:
 
     def _call_if_callable(self, param: Any) -> Any:
         return param() if callable(param) else param
-
-
-def _constrained(variable: Any) -> Any:
-    """The constraint applied to what the variable is now.
-
-    A reference variable reads as it was before the step: `w/read` waits for nothing. What the constraint builds on that
-    read is made to take the reference itself, whose value is that after the ops it waits for.
-    """
-    graph = variable.graph
-    before = len(graph._ops)
-    value = variable.constraint(variable)
-    if is_resource_variable(variable):
-        return value
-    stale, reference = variable.value(), variable._ref()
-    for op in graph._ops[before:]:
-        for i, t in enumerate(op.inputs):
-            if t is stale:
-                op._update_input(i, reference)
-    return reference if value is stale else value
 
 
 def summed_by_row(values: Any, indices: Any) -> tuple[Tensor, Tensor]:

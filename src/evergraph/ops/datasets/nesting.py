@@ -10,6 +10,8 @@ from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
 from evergraph.ops.datasets.mapping import Captured
 from evergraph.ops.datasets.order import Unary
+from evergraph.ops.datasets.readers import Files
+from evergraph.ops.datasets.reading_ahead import ReadAhead
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
 
@@ -137,6 +139,8 @@ class _Interleaved(Iterator):
                 argument = next(self._source)
                 inner = self._dataset.made(self._function(argument))
                 opened = inner.iterate(self.context, f"{self._name}[{slot}]")
+                if isinstance(inner, Files) and inner.is_compressed and self._dataset.kind != "Interleave":
+                    opened = ReadAhead(self.context, opened)
             except StopIteration:
                 self._source = None
                 continue

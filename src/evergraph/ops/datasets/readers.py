@@ -24,11 +24,12 @@ class Files(Dataset):
     Args:
         names: the files.
         reader: gives the records of one.
+        is_compressed: whether reading them takes decompressing.
     """
 
-    def __init__(self, kind: str, names: list[str], reader: Reader) -> None:
+    def __init__(self, kind: str, names: list[str], reader: Reader, is_compressed: bool = False) -> None:
         super().__init__((dtypes.string,), ((),))
-        self.kind, self._names, self._reader = kind, names, reader
+        self.kind, self._names, self._reader, self.is_compressed = kind, names, reader, is_compressed
 
     def iterator(self, context: Context, name: str) -> Iterator:
         return _Records(self._names, self._reader)
@@ -225,7 +226,7 @@ def tf_record_dataset(xp: Any, filenames: Any, compression_type: Any, buffer_siz
     compression = text_of(compression_type)
     if int(buffer_size) < 0:
         raise kernel_error("`buffer_size` must be >= 0 (0 == no buffering)")
-    return Files("TFRecord", file_names(filenames), lambda path: read_records(path, compression))
+    return Files("TFRecord", file_names(filenames), lambda path: read_records(path, compression), bool(compression))
 
 
 @dataset_op("TextLineDataset")
@@ -234,7 +235,7 @@ def text_line_dataset(xp: Any, filenames: Any, compression_type: Any, buffer_siz
     compression = _compression(compression_type)
     if int(buffer_size) < 0:
         raise kernel_error("`buffer_size` must be >= 0 (0 == default)")
-    return Files("TextLine", file_names(filenames), lambda path: lines(path, compression))
+    return Files("TextLine", file_names(filenames), lambda path: lines(path, compression), bool(compression))
 
 
 def _fixed(filenames: Any, header: Any, record: Any, footer: Any, buffer_size: Any, compression: str) -> Dataset:

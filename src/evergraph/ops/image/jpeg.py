@@ -66,7 +66,8 @@ def _frame(data: bytes) -> _Frame:
         at += 2 + length
     if found is None:
         raise ValueError("it has no header")
-    return _Frame(*found, 8 * max(rows, default=1), is_adobe)
+    height, width, components = found
+    return _Frame(height, width, components, 8 * max(rows, default=1), is_adobe)
 
 
 def shape(data: bytes) -> tuple[int, int, int]:

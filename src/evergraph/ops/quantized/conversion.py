@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework.api import public
-from evergraph.framework.shapes import with_rank
+from evergraph.framework.shapes import ShapeError, with_rank
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import kernel_error, op, unchanged_shape
 
@@ -85,7 +85,9 @@ def quantize_v2_op(
         scaled = np.clip(input, low, high) * scale
         steps = np.rint(scaled) if round_mode == b"HALF_TO_EVEN" else _round(scaled)
     made = np.empty(input.shape, T.np)
-    _integers(made)[...] = np.clip(steps.astype(np.float64), least, most).astype(kind)
+    whole = np.clip(steps.astype(np.float64), least, most).astype(kind)
+    # An int32 is cut off as x86 processors do it: what is too large for it becomes the least.
+    _integers(made)[...] = whole if mode == b"MIN_FIRST" or most < 2**31 - 1 else np.where(steps > most, least, whole)
     return made, low, high
 
 
@@ -305,4 +307,6 @@ def compare_and_bitpack_shape(input: Any, threshold: Any) -> Any:
     with_rank(threshold, 0)
     if not input:
         return None
+    if input[-1] is not None and input[-1] % 8:
+        raise ShapeError(f"Dimension size must be evenly divisible by 8 but is {input[-1]}")
     return (*input[:-1], None if input[-1] is None else input[-1] // 8)

@@ -51,7 +51,7 @@ class LoggingTensorHook(SessionRunHook):
     def begin(self) -> None:
         self._timer.reset()
         self._iter_count = 0
-        self._current_tensors = {tag: _graph_element(tensor) for tag, tensor in self._tensors.items()}
+        self._current_tensors = {tag: graph_element(tensor) for tag, tensor in self._tensors.items()}
 
     def before_run(self, run_context: Any) -> SessionRunArgs | None:
         self._should_trigger = self._timer.should_trigger_for_step(self._iter_count)
@@ -79,7 +79,7 @@ class LoggingTensorHook(SessionRunHook):
             self._log_tensors(session.run(self._current_tensors))
 
 
-def _graph_element(obj: Any) -> Any:
+def graph_element(obj: Any) -> Any:
     """The tensor or op itself, or what has that name; a name without `:` is that of an op with one output."""
     graph = get_default_graph()
     if not isinstance(obj, str):
