@@ -11,7 +11,10 @@ def doctest_names(request):
         yield
         return
     import evergraph as tf
+    from evergraph import _api
 
+    for path in _api.LAZY:  # pytest imports packages such as evergraph/data once more, in place of the namespaces
+        _api._namespace(path)
     names = request.getfixturevalue("doctest_namespace")
     # Numbers without their NumPy type, `1.0` rather than `np.float32(1.0)`, so that the examples stay easy to read.
     with np.printoptions(legacy="1.25"), tf.Graph().as_default(), tf.Session() as sess:

@@ -60,6 +60,7 @@ TRAINING_LOOPS = (
     "training.sync_replicas_optimizer",
     "training.cluster_spec",
     "training.device_setter",
+    "training.server",
     *(
         f"training.hooks.{name}"
         for name in (
@@ -71,7 +72,12 @@ TRAINING_LOOPS = (
 
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
-    "": ("runtime.eager_functions",),
+    "": (
+        "runtime.eager_functions",
+        "runtime.export.pure_function",
+        "training.stablehlo_files",
+        "training.onnx_files.model",
+    ),
     "train": (
         "training.optimizer",
         "training.gradient_descent",
@@ -103,7 +109,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.tracking.checkpoint",
         "training.tracking.manager",
     ),
-    "train.experimental": ("training.tracking.checkpoint",),
+    "train.experimental": (
+        "training.tracking.checkpoint",
+        "training.loss_scale",
+        "training.loss_scale_optimizer",
+    ),
     "contrib.checkpoint": ("training.tracking.checkpoint", "training.tracking.manager"),
     "summary": ("ops.summary.functions", "training.summary_writer", "training.writer_summaries"),
     "contrib.summary": ("training.writer_summaries",),
@@ -132,6 +142,9 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.evaluation", "contrib.slim_training",
     ),
     "contrib.losses": ("contrib.weighted_losses",),
+    "contrib.opt": tuple(
+        f"contrib.optimizers.{n}" for n in ("external", "adam_variants", "weight_decay", "lars", "wrappers")
+    ),
     "contrib.metrics": ("contrib.streaming_metrics",),
     "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
     "train.coordinator": ("training.coordinator",),

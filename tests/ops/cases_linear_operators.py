@@ -1,5 +1,7 @@
 """Linear operators: everything asked of every kind, against what it is for the dense matrix in TensorFlow."""
 
+import contextlib
+
 import numpy as np
 from ops.case import Case, floats
 
@@ -100,7 +102,7 @@ for _kind, _make in KINDS.items():
         )
     case(
         _kind + "_open",
-        lambda tf, v, m, x, _m=_make: [f for f in (_m(tf.linalg, v, m).matmul(x), _m(tf.linalg, v, m).trace())],
+        lambda tf, v, m, x, _m=_make: [_m(tf.linalg, v, m).matmul(x), _m(tf.linalg, v, m).trace()],
         VECTORS,
         MATRIX,
         X,
@@ -141,10 +143,8 @@ def _product(first, second):
         la = tf.linalg
         a, b = (KINDS[kind](la, v, m) for kind in (first, second))
         made = [a.matmul(b)]
-        try:
+        with contextlib.suppress(NotImplementedError, ValueError):
             made.append(a.solve(b))
-        except (NotImplementedError, ValueError):
-            pass
         kinds = [tf.constant([type(o).__name__, str(o.is_self_adjoint), str(o.is_non_singular)]) for o in made]
         return kinds + [o.to_dense() for o in made]
 
@@ -223,9 +223,7 @@ case(
 for _name, _call in {
     "singular_diag": lambda tf, v: _after(tf, tf.linalg.LinearOperatorDiag(0 * v).assert_non_singular(), v),
     "negative_diag": lambda tf, v: _after(tf, tf.linalg.LinearOperatorDiag(-v).assert_positive_definite(), v),
-    "not_self_adjoint": lambda tf, v: _after(
-        tf, tf.linalg.LinearOperatorFullMatrix(v[:, :2]).assert_self_adjoint(), v
-    ),
+    "not_self_adjoint": lambda tf, v: _after(tf, tf.linalg.LinearOperatorFullMatrix(v[:, :2]).assert_self_adjoint(), v),
     "scalar_diag": lambda tf, v: tf.linalg.LinearOperatorDiag(v[0, 0]).to_dense(),
     "not_square": lambda tf, v: tf.linalg.LinearOperatorDiag(v, is_square=False).to_dense(),
     "contradiction": lambda tf, v: tf.linalg.LinearOperatorDiag(
@@ -234,9 +232,9 @@ for _name, _call in {
     "sizes": lambda tf, v: tf.linalg.LinearOperatorDiag(v).matmul(v),
     "types": lambda tf, v: tf.linalg.LinearOperatorDiag(v).matvec(tf.cast(v, tf.float64)),
     "invert_tall": lambda tf, v: tf.linalg.LinearOperatorFullMatrix(v).inverse().to_dense(),
-    "composed_sizes": lambda tf, v: tf.linalg.LinearOperatorDiag(v)
-    .matmul(tf.linalg.LinearOperatorDiag(v[:, :2]))
-    .to_dense(),
+    "composed_sizes": lambda tf, v: (
+        tf.linalg.LinearOperatorDiag(v).matmul(tf.linalg.LinearOperatorDiag(v[:, :2])).to_dense()
+    ),
     "negative_rows": lambda tf, v: tf.linalg.LinearOperatorIdentity(-1).to_dense(),
     "fractional_rows": lambda tf, v: tf.linalg.LinearOperatorIdentity(1.5).to_dense(),
 }.items():

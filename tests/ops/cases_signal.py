@@ -16,9 +16,11 @@ def case(name, call, *inputs, **options):
 SIGNAL = floats(2, 23)
 INTS = np.arange(24, dtype=np.int32).reshape(2, 12)
 for _length, _step in ((4, 2), (5, 3), (3, 5), (12, 1), (13, 2)):
-    case("frame_%d_%d" % (_length, _step), lambda tf, x, a=_length, b=_step: tf.signal.frame(x, a, b), INTS)
     case(
-        "frame_%d_%d_filled" % (_length, _step),
+        "_".join(["frame", str(_length), str(_step)]), lambda tf, x, a=_length, b=_step: tf.signal.frame(x, a, b), INTS
+    )
+    case(
+        "_".join(["frame", str(_length), str(_step), "filled"]),
         lambda tf, x, a=_length, b=_step: tf.signal.frame(x, a, b, pad_end=True, pad_value=-1),
         INTS,
     )
@@ -35,13 +37,13 @@ case(
 case("frame_refused", lambda tf, x: tf.signal.frame(x, [4], 2), SIGNAL)
 FRAMES = floats(2, 4, 6, dtype=np.float64)
 for _step in (1, 2, 4, 6, 7):
-    case("overlap_%d" % _step, lambda tf, x, s=_step: tf.signal.overlap_and_add(x, s), FRAMES)
+    case("overlap_" + str(_step), lambda tf, x, s=_step: tf.signal.overlap_and_add(x, s), FRAMES)
 case("overlap_open", lambda tf, x, s: tf.signal.overlap_and_add(x, s), FRAMES, np.int32(4), shapes={0: None})
 case("overlap_refused_step", lambda tf, x: tf.signal.overlap_and_add(x, 2.0), FRAMES)
 case("overlap_refused_rank", lambda tf, x: tf.signal.overlap_and_add(x[0, 0], 2), FRAMES)
 for _n in (1, 2, 7, 8):
     case(
-        "windows_%d" % _n,
+        "windows_" + str(_n),
         lambda tf, x, n=_n: [
             tf.signal.hann_window(n),
             tf.signal.hann_window(n, periodic=False),
@@ -50,7 +52,7 @@ for _n in (1, 2, 7, 8):
         ],
         np.int32(_n),
     )
-    case("window_of_fed_%d" % _n, lambda tf, n: tf.signal.hann_window(n), np.int32(_n))
+    case("window_of_fed_" + str(_n), lambda tf, n: tf.signal.hann_window(n), np.int32(_n))
 case("window_refused", lambda tf, n: tf.signal.hann_window(n, dtype=tf.int32), np.int32(4))
 case("stft", lambda tf, x: tf.signal.stft(x, 8, 4), SIGNAL, gradient=False)
 case(

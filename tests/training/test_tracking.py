@@ -133,3 +133,26 @@ def test_manager_keeps_the_newest(sess, tmp_path):
         assert last.endswith("ckpt-10") and again.checkpoints == [paths[2], last]
     with pytest.raises(ValueError, match="Expected a positive integer"):
         tf.train.CheckpointManager(checkpoint, str(tmp_path), max_to_keep=0)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_tables_are_restored_with_both_their_keys_and_values(tmp_path, dense):
+    def made():
+        if dense:
+            return tf.contrib.lookup.MutableDenseHashTable(
+                tf.int64, tf.int64, -1, empty_key=0, deleted_key=-1, checkpoint=True
+            )
+        return tf.contrib.lookup.MutableHashTable(tf.int64, tf.int64, -1, checkpoint=True)
+
+    keys = np.array([11, 12, 13])
+    with tf.Graph().as_default(), tf.Session() as sess:
+        table = made()
+        checkpoint = tf.train.Checkpoint(table=table)
+        sess.run([table.insert(keys[:2], np.array([1, 2])), checkpoint.save_counter.initializer])
+        prefix = checkpoint.save(str(tmp_path / "tables"), session=sess)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        table = made()
+        status = tf.train.Checkpoint(table=table).restore(prefix)
+        status.assert_consumed().run_restore_ops(sess)
+        assert sess.run(table.lookup(keys)).tolist() == [1, 2, -1]
+        assert sess.run(table.size()) == 2

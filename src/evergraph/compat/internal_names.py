@@ -98,10 +98,10 @@ OURS: dict[str, dict[str, str]] = {
         for name in (
             "FastHashSpec", "HasherSpec", "IdTableWithHashBuckets", "InitializableLookupTableBase", "LookupInterface",
             "MutableHashTable", "StrongHashSpec", "TableInitializerBase", "TextFileIdTableInitializer",
-            "TextFileStringTableInitializer", "index_table_from_file", "index_table_from_tensor",
-            "index_to_string_table_from_file", "index_to_string_table_from_tensor",
+            "TextFileStringTableInitializer", "index_table_from_file", "index_to_string_table_from_file",
+            "index_to_string_table_from_tensor",
         )
-    },
+    } | {"index_table_from_tensor": "ops.tables.vocabularies:index_table"},
     "python.ops.script_ops": {"_py_funcs": "ops.callbacks.py_functions:functions"},
     "python.ops.session_ops": {"TensorHandle": "ops.queues.session_tensors:TensorHandle"},
     "python.training.input": {
@@ -179,6 +179,54 @@ OURS: dict[str, dict[str, str]] = {
     "python.ops.init_ops_v2": {"_compute_fans": "ops.initializers:fans"},
     "python.ops.math_ops": {"_bucketize": "ops.histogram:bucketize"},
     "python.ops.nn_impl": {"_compute_sampled_logits": "ops.sampled_losses:compute_sampled_logits"},
+    "python.ops.ragged.ragged_array_ops": {
+        **{f"{new}": f"ops.ragged.rearranging:{new}" for new in ("expand_dims", "rank", "size", "tile")},
+        "ragged_one_hot": "ops.ragged.rearranging:one_hot",
+    },
+    "python.ops.ragged.ragged_batch_gather_ops": {"batch_gather": "ops.ragged.gathering:batch_gather"},
+    "python.ops.ragged.ragged_batch_gather_with_default_op": {
+        "batch_gather_with_default": "ops.ragged.gathering_with_default:batch_gather_with_default"
+    },
+    "python.ops.ragged.ragged_concat_ops": {"concat": "ops.ragged.concatenating:concat"},
+    "python.ops.ragged.ragged_conversion_ops": {
+        "from_sparse": "ops.ragged.dense:ragged_from_sparse",
+        "from_tensor": "ops.ragged.dense:ragged_from_tensor",
+        "to_sparse": "ops.ragged.dense:ragged_to_sparse_tensor",
+        "to_tensor": "ops.ragged.dense:ragged_to_tensor",
+        "ragged_to_dense": "ops.ragged.to_dense:ragged_to_dense",
+    },
+    "python.ops.ragged.ragged_gather_ops": {
+        name: f"ops.ragged.gathering:{name}" for name in ("gather", "gather_nd")
+    },
+    "python.ops.ragged.ragged_map_ops": {"map_fn": "ops.ragged.mapping_rows:map_fn"},
+    "python.ops.ragged.ragged_math_ops": {
+        name: f"ops.ragged.reducing:{name}"
+        for name in (
+            "reduce_all", "reduce_any", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum",
+            "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sqrt_n", "segment_sum",
+        )
+    },
+    "python.ops.ragged.ragged_squeeze_op": {"squeeze": "ops.ragged.rearranging:squeeze"},
+    "python.ops.ragged.ragged_string_ops": {"reduce_join": "ops.ragged.dispatching:ragged_reduce_join"},
+    "python.ops.ragged.ragged_tensor": {
+        "RaggedTensorType": "ops.ragged.spec:RaggedTensorType",
+        "convert_to_tensor_or_ragged_tensor": "ops.ragged.tensor:as_tensor_or_ragged",
+        "is_ragged": "ops.ragged.tensor:is_ragged",
+        "match_row_splits_dtypes": "ops.ragged.tensor:match_row_splits_dtypes",
+    },
+    "python.ops.ragged.ragged_tensor_shape": {
+        name: f"ops.ragged.dynamic_shape:{name}"
+        for name in ("RaggedTensorDynamicShape", "broadcast_dynamic_shape", "broadcast_to")
+    },
+    "python.ops.ragged.ragged_util": {
+        "assert_splits_match": "ops.ragged.splits:splits_match",
+        "convert_to_int_tensor": "ops.ragged.splits:as_integers",
+        "get_positive_axis": "ops.ragged.splits:positive_axis",
+        "lengths_to_splits": "ops.ragged.splits:lengths_to_splits",
+        "repeat": "ops.ragged.splits:repeat",
+        "repeat_ranges": "ops.ragged.splits:repeat_ranges",
+    },
+    "python.ops.ragged.ragged_where_op": {"where": "ops.ragged.selecting:where"},
     "python.ops.gradients_impl": {"_hessian_vector_product": "autodiff.hessians:hessian_vector_product"},
     "python.ops.init_ops": {
         name: f"contrib.framework.{name}"
@@ -278,6 +326,10 @@ OURS: dict[str, dict[str, str]] = {
         "normalize_tuple": "layers.geometry:per_dimension",
         "smart_cond": "layers.smart_cond:smart_cond",
     },
+    "python.ops.metrics_impl": {
+        "_remove_squeezable_dimensions": "training.metrics.streaming:fitted",
+        "metric_variable": "training.metrics.streaming:metric_variable",
+    },
     "python.ops.rnn": {"_transpose_batch_time": "layers.rnn_step:time_and_batch_swapped"},
     "python.ops.rnn_cell_impl": {
         **{
@@ -292,6 +344,7 @@ OURS: dict[str, dict[str, str]] = {
     "python.ops.summary_op_util": {
         name: f"ops.summary.functions:{name}" for name in ("clean_tag", "collect", "summary_scope")
     },
+    "python.ops.variable_scope": {"_get_default_variable_store": "ops.variable_store:variable_store"},
     "python.summary.plugin_asset": {
         name: f"training.plugin_asset:{name}" for name in ("PluginAsset", "get_all_plugin_assets", "get_plugin_asset")
     },
@@ -350,6 +403,11 @@ OURS: dict[str, dict[str, str]] = {
         "_MultiStepStopAtStepHook": "training.hooks.stopping:MultiStepStopAtStepHook",
         "_as_graph_element": "training.hooks.tensor_logging:graph_element",
         "get_or_create_steps_per_run_variable": "training.hooks.step_reading:get_or_create_steps_per_run_variable",
+    },
+    "python.training.experimental.loss_scale": {
+        "_is_all_finite": "training.loss_scale:all_finite",
+        "get": "training.loss_scale:loss_scale_for",
+        "get_loss_scale_weights": "training.loss_scale:loss_scale_weights",
     },
     "python.training.device_setter": {
         "STANDARD_PS_OPS": "training.device_setter:STANDARD_PS_OPS",

@@ -118,7 +118,8 @@ def interpret_one(
         registers[outputs[0]] = as_value(result) if kind is None else as_array(result, kind)
     elif n:
         for register, kind, value in zip(outputs, instruction.types, result, strict=True):
-            registers[register] = as_value(value) if kind is None else as_array(value, kind)
+            # A variable without a value goes through a Switch as None: only who reads it on the side taken minds.
+            registers[register] = as_value(value) if kind is None or value is None else as_array(value, kind)
     if work is not None:
         work.ops += 1
         for register in outputs:

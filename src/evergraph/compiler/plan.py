@@ -391,6 +391,17 @@ class _Block:
         return shape if shape is not None and None not in shape else None
 
 
+def _take_as_input(stage: Stage, key: str, register: Register) -> None:
+    """Have a stage take the value that a variable had at the start of the run, not the one that it has by now."""
+    if register in stage.read_registers:
+        pairs = [p for p in zip(stage.reads, stage.read_registers, strict=True) if p[1] != register]
+        stage.reads = tuple(k for k, _ in pairs)
+        stage.read_registers = tuple(r for _, r in pairs)
+        stage.optional_reads -= {key}
+        stage.guarded_reads -= {key}
+        stage.inputs = (*stage.inputs, register)
+
+
 def _literal(literal: tuple[Tensor, bool]) -> Any:
     return literal[0].op._id, literal[0].value_index, literal[1]
 
@@ -511,6 +522,8 @@ class _Assembly(_Block):
             users = [i for i, s in enumerate(stages) if register in s.read_registers]
             if first_write is not None and (register in fetch_registers or any(i > first_write for i in users)):
                 keeps.append((key, register))
+                for stage in stages[first_write + 1 :]:
+                    _take_as_input(stage, key, register)
         kept = {key for key, _ in keeps}
         for stage in stages:
             stage.donated = frozenset(k for k in stage.writes if k in stage.reads and k not in kept)

@@ -247,7 +247,7 @@ class Dataset:
                 ) from None
         graph._functions[name] = body
         with graph.device(self._variant_tensor.device):
-            resource = iterator_ops.one_shot_iterator(dataset_factory=_Named(name), **self._flat_structure)
+            resource = iterator_ops.one_shot_iterator(dataset_factory=name, **self._flat_structure)
             return iterators.Iterator(resource, None, *_described(self))
 
     def make_initializable_iterator(self, shared_name: str | None = None) -> iterators.Iterator:
@@ -326,7 +326,7 @@ class Dataset:
         """
         with name_scope("list_files"):
             shuffle = True if shuffle is None else shuffle
-            found = sources.matching_files(file_pattern)
+            found = sources.found_files(file_pattern)
             dataset = Dataset.from_tensor_slices(found)
             if shuffle:
                 size = maximum(shape_of(found, out_type=dtypes.int64)[0], 1)
@@ -478,13 +478,6 @@ class Dataset:
 
 class DatasetV1Adapter(Dataset):
     """A dataset that a method or function made."""
-
-
-class _Named:
-    """A function of the library, as an attribute."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
 
 
 def _described(dataset: Dataset) -> tuple[Any, Any, Any]:

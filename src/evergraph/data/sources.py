@@ -25,9 +25,10 @@ from evergraph.ops.checks import Assert
 from evergraph.ops.comparisons import greater
 from evergraph.ops.datasets import mapping as mapping_ops
 from evergraph.ops.datasets import sources as ops
+from evergraph.ops.files.whole_files import matching_files
 from evergraph.ops.identity import identity
-from evergraph.ops.opdef import raw_op
 from evergraph.ops.shaping import shape as shape_of
+from evergraph.ops.strings.joining import reduce_join
 
 
 def tensors(element: Any) -> Built:
@@ -77,23 +78,16 @@ def random_numbers(seed: Any) -> Built:
     return Built(ops.random_dataset(*seeds, **structure.flat_structure(spec)), spec)
 
 
-def matching_files(file_pattern: Any) -> Any:
+def found_files(file_pattern: Any) -> Any:
     """The names of the files that match patterns, as a tensor; running it fails if there are none."""
     file_pattern = convert_to_tensor(file_pattern, dtype=dtypes.string, name="file_pattern")
-    found = raw_op("MatchingFiles")(file_pattern)
+    found = matching_files(file_pattern)
     condition = greater(shape_of(found)[0], 0, name="match_not_empty")
-    joined = _reduce_join(file_pattern)
+    joined = reduce_join(file_pattern, separator=", ")
     message = add("No files matched pattern: ", joined, name="message")
     not_empty = Assert(condition, [message], summarize=1, name="assert_not_empty")
     with get_default_graph().control_dependencies([not_empty]):
         return identity(found)
-
-
-def _reduce_join(strings: Any) -> Any:
-    """All strings of a tensor, with ", " between them."""
-    from evergraph.framework.api import NAMES
-
-    return NAMES["strings"]["reduce_join"](strings, separator=", ")
 
 
 # Python generators

@@ -9,7 +9,10 @@ makes `tf.add` and `tf.math.add`. `evergraph/__init__.py` turns the table into m
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
+
+from evergraph.framework import dispatch
 
 T = TypeVar("T")
 
@@ -21,6 +24,8 @@ def public(*names: str) -> Callable[[T], T]:
     """Give the decorated function, class or op its public names."""
 
     def declare(thing: T) -> T:
+        if isinstance(thing, FunctionType) and not dispatch.OPEN.isdisjoint(names):
+            thing = dispatch.dispatching(thing)
         for name in names:
             publish(name, thing)
         return thing

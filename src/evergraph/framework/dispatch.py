@@ -13,6 +13,15 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+OPEN = frozenset(
+    """identity ones_like zeros_like clip_by_value abs angle cast conj imag log_sigmoid real round saturate_cast
+    string_to_number string_to_hash_bucket strings.regex_full_match regex_replace substr strings.length add_n complex
+    div_no_nan divide div equal floordiv logical_xor multiply not_equal pow subtract truediv batch_gather concat
+    expand_dims gather gather_nd one_hot rank size squeeze stack where unsorted_segment_mean unsorted_segment_sqrt_n
+    reduce_join reduce_sum reduce_prod reduce_min reduce_max reduce_mean reduce_any reduce_all""".split()
+)
+"""The public functions that can have handlers; ops (`opdef.Op`) can all have some."""
+
 _handlers: dict[Any, list[Callable[..., Any]]] = {}
 
 

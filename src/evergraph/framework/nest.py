@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evergraph.framework.api import public
+from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.sparse import IndexedSlices, SparseTensor
 
 
 def is_composite(x: Any) -> bool:
     """Whether `x` is one value made of several tensors."""
-    return isinstance(x, IndexedSlices | SparseTensor)
+    return isinstance(x, IndexedSlices | SparseTensor | CompositeTensor)
 
 
 @public("nest.is_nested", "contrib.framework.nest.is_nested", "contrib.framework.nest.is_sequence")
@@ -69,7 +70,7 @@ def _items(structure: Any) -> list[tuple[Any, Any]]:
         return parts if structure.dense_shape is None else [*parts, ("dense_shape", structure.dense_shape)]
     if isinstance(structure, SparseTensor):
         return [(part, getattr(structure, part)) for part in ("indices", "values", "dense_shape")]
-    return list(enumerate(structure))
+    return list(enumerate(structure._parts() if isinstance(structure, CompositeTensor) else structure))
 
 
 def _values(structure: Any) -> list[Any]:
@@ -89,6 +90,8 @@ def _rebuilt(structure: Any, values: list[Any]) -> Any:
         return IndexedSlices(*values)
     if isinstance(structure, SparseTensor):
         return SparseTensor(*values)
+    if isinstance(structure, CompositeTensor):
+        return structure._with_parts(values)
     if is_namedtuple(structure) or _is_attrs(structure):
         return kind(*values)
     if isinstance(structure, range):

@@ -268,7 +268,7 @@ def _convert_shape(value: TensorShape, dtype: Any = None, name: str | None = Non
         dtype = dtypes.int64
     if dtype is not None and dtype.as_numpy_dtype is np.int32:
         for size in sizes:
-            if size >= 2**31:
+            if size is not None and size >= 2**31:
                 raise ValueError(f"Cannot convert a TensorShape to dtype int32; a dimension is too large ({size})")
     return constant(np.array(sizes, (dtype or dtypes.int32).np), dtype, name=name or "shape_as_tensor")
 

@@ -73,8 +73,9 @@ def _write(xp: Any, x: Any, diagonal: Any, band: tuple[int, int]) -> Any:
     wanted = (*x.shape[:-2], *((high - low + 1,) if low < high else ()), n)
     if diagonal.shape != wanted:
         raise kernel_error(
-            f"the diagonals must have shape {shapes.bracket_text(wanted)}, received "
-            f"{shapes.bracket_text(diagonal.shape)}"
+            "Either first dimensions of diagonal don't match input.shape[:-2], or diagonal.shape[:-1] is not equal to "
+            "the longests diagonal in range [lower_diag_index:upper_diag_index]: the diagonals must have shape "
+            f"{shapes.bracket_text(wanted)}, received {shapes.bracket_text(diagonal.shape)}."
         )
     if not n:
         return x

@@ -509,7 +509,9 @@ def split_grad(made: Any, *grads: Any) -> list[Any]:
 @op("SplitV", static=("size_splits", "split_dim"))
 def split_v_op(xp: Any, value: Any, size_splits: Any, split_dim: Any, *, num_split: int) -> Any:
     """Parts of given sizes of an array along a dimension; one size may be -1: what is left."""
-    where = checked_axis(int(split_dim), len(value.shape), "split_dim")
+    if np.size(split_dim) != 1:
+        raise kernel_error("split_dim_tensor must have exactly one element.")
+    where = checked_axis(np.asarray(split_dim).item(), len(value.shape), "split_dim")
     sizes = np.ravel(size_splits).tolist()
     whole = value.shape[where]
     if -1 in sizes:

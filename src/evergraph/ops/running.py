@@ -59,6 +59,14 @@ class Resources:
                 del self._named[name]
         return bool(names)
 
+    def remove_container(self, container: str) -> None:
+        """Forget everything in a container."""
+        with self._lock:
+            things = [self._named.pop(name) for name in list(self._named) if name[0] == container]
+        for thing in things:
+            if hasattr(thing, "release"):
+                thing.release()
+
     def close(self) -> None:
         """Let go of everything; whoever waits here or comes later gets a `CancelledError`."""
         with self._lock:

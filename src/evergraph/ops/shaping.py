@@ -181,7 +181,9 @@ def reshape_shape(tensor: Any, shape: Any) -> Any:
 
 
 def _known_size(shape: tuple[int | None, ...]) -> tuple[int, int]:
-    """The product of the sizes that are known, and how many are not."""
+    """The product of the sizes that are known, and how many are not; with a zero among them, 0 and none."""
+    if 0 in shape:
+        return 0, 0
     count, unknown = 1, 0
     for s in shape:
         if s is None:

@@ -13,7 +13,7 @@ from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
-from evergraph.framework.shapes import Shape, is_static, with_rank_at_least
+from evergraph.framework.shapes import Shape, ShapeError, is_static, with_rank_at_least
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import (
     arithmetic,
@@ -83,6 +83,8 @@ def _half_spectrum(input: Shape, fft_length: Any, rank: int, is_inverse: bool) -
     if with_rank_at_least(input, rank) is None:
         return None
     assert input is not None
+    if isinstance(fft_length, list) and len(fft_length) != rank:
+        raise ShapeError(f"Dimension must be {rank} but is {len(fft_length)}")
     lengths = static_values.whole(fft_length)
     if lengths is None:
         return (*input[:-rank], *[None] * rank)
@@ -96,9 +98,9 @@ def _real_transform(rank: int, is_inverse: bool) -> Op:
     axes = tuple(range(-rank, 0))
 
     def kernel(xp: Any, input: Any, fft_length: Any) -> Any:
+        if fft_length.shape != (rank,):
+            raise kernel_error(f"fft_length must have shape [{rank}]")
         lengths = fft_length.tolist()
-        if len(lengths) != rank:
-            raise kernel_error(f"fft_length must have {rank} elements but got {len(lengths)}")
         needed = [*lengths[:-1], lengths[-1] // 2 + 1] if is_inverse else lengths
         for i, (size, n) in enumerate(zip(input.shape[-rank:], needed)):
             if size and size < n:

@@ -189,7 +189,9 @@ class Dataflow:
             data = inputs[0] if keeps_reference[0] else self._plain(op, 0, inputs[0], seen)
             return ([DEAD, data] if self._plain(op, 1, inputs[1], seen) else [data, DEAD]), seen
         if kind in ENTERS | EXITS | NEXTS or kind in ("RefIdentity", "Identity"):
-            return [inputs[0] if keeps_reference[0] else self._plain(op, 0, inputs[0], seen)], seen
+            # An Identity of a reference is read when its reader runs, as in a plan of stages (compiler/effects.py).
+            keeps = keeps_reference[0] or kind == "Identity" and isinstance(inputs[0], Reference)
+            return [inputs[0] if keeps else self._plain(op, 0, inputs[0], seen)], seen
         return self._computed(op, inputs, seen)
 
     def _computed(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:

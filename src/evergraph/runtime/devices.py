@@ -18,6 +18,7 @@ from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
 
 LOCAL = "/job:localhost/replica:0/task:0"
+LOCAL_TASK = ("localhost", 0)
 
 
 class DeviceAttributes:
@@ -74,12 +75,23 @@ def default_device() -> str:
     return "device:GPU:0" if gpu_count() else "device:CPU:0"
 
 
-def device_names(cpus: int = 1) -> list[str]:
-    return [*(f"{LOCAL}/device:CPU:{i}" for i in range(cpus)), *(f"{LOCAL}/device:GPU:{i}" for i in range(gpu_count()))]
+def _prefix(task: tuple[str, int]) -> str:
+    return f"/job:{task[0]}/replica:0/task:{task[1]}"
 
 
-def place(op: Operation, soft: bool, cpus: int = 1) -> str:
+def device_names(cpus: int = 1, task: tuple[str, int] = LOCAL_TASK) -> list[str]:
+    here = _prefix(task)
+    return [*(f"{here}/device:CPU:{i}" for i in range(cpus)), *(f"{here}/device:GPU:{i}" for i in range(gpu_count()))]
+
+
+def place(op: Operation, soft: bool, cpus: int = 1, task: tuple[str, int] = LOCAL_TASK) -> str:
     """The device that `op` runs on, as the kind of its stage. All CPU devices of a session are this machine's CPU.
+
+    Args:
+        op: the op.
+        soft: whether what it asks for may be overruled.
+        cpus: how many CPU devices there are.
+        task: the job and number of the server that the session runs on.
 
     Raises:
         InvalidArgumentError: if the op asks for a device that is not there, and `soft` placement is off.
@@ -87,7 +99,7 @@ def place(op: Operation, soft: bool, cpus: int = 1) -> str:
     if not op._device:
         return default_device()
     spec = DeviceSpec.from_string(op._device)
-    there = (spec.job in (None, "localhost") and not spec.replica and not spec.task) or spec.job is None
+    there = spec.job is None or (spec.job == task[0] and not spec.replica and spec.task in (None, task[1]))
     index = spec.device_index or 0
     if spec.device_type is None:
         if there or soft:
@@ -103,19 +115,20 @@ def place(op: Operation, soft: bool, cpus: int = 1) -> str:
         None,
         op,
         f"Cannot assign a device for operation {op.name}: {{{{node {op.name}}}}} was explicitly assigned to "
-        f"{op._device} but available devices are [ {', '.join(device_names(cpus))} ]. Make sure the device specification "
+        f"{op._device} but available devices are [ {', '.join(device_names(cpus, task))} ]. Make sure the device specification "
         f"refers to a valid device."
         + (f"\n  Built at {place_text}." if place_text else "")
         + "\n  tf.ConfigProto(allow_soft_placement=True) lets such ops run on a device that is there.",
     )
 
 
-def list_devices(cpus: int = 1) -> list[DeviceAttributes]:
+def list_devices(cpus: int = 1, task: tuple[str, int] = LOCAL_TASK) -> list[DeviceAttributes]:
     """The devices of this process, as `Session.list_devices` gives them."""
-    devices = [DeviceAttributes(f"{LOCAL}/device:CPU:{i}", "CPU", 268435456) for i in range(cpus)]
+    here = _prefix(task)
+    devices = [DeviceAttributes(f"{here}/device:CPU:{i}", "CPU", 268435456) for i in range(cpus)]
     for i in range(gpu_count()):
         import jax
 
         stats: Any = jax.local_devices(backend="gpu")[i].memory_stats() or {}
-        devices.append(DeviceAttributes(f"{LOCAL}/device:GPU:{i}", "GPU", int(stats.get("bytes_limit", 0))))
+        devices.append(DeviceAttributes(f"{here}/device:GPU:{i}", "GPU", int(stats.get("bytes_limit", 0))))
     return devices

@@ -88,6 +88,8 @@ def run_plan(
             variables = state.variables
             for key, register in plan.keeps:
                 value = variables.get(key)
+                if value is None:
+                    raise uninitialized(plan, state, key, None)
                 registers[register] = value.value() if type(value) is Row else value
             for position, key in plan.variable_fetches:
                 value = variables.get(key)

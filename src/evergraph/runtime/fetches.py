@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evergraph.framework import sparse
+from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 
@@ -60,6 +61,7 @@ def _slices_parts(value: sparse.IndexedSlices) -> list[Tensor]:
 _BUILT_IN: list[tuple[type, Any, Any]] = [
     (sparse.SparseTensor, _sparse_fetch, _sparse_parts),
     (sparse.IndexedSlices, _slices_fetch, _slices_parts),
+    (CompositeTensor, lambda value: (value._parts(), value._fetched), lambda value: value._parts()),
 ]
 
 
@@ -169,7 +171,7 @@ def feed_parts(key: Any, value: Any) -> list[tuple[Any, Any]] | None:
             return list(feed_function(key, value))
     for kind, _, parts in _BUILT_IN:
         if isinstance(key, kind):
-            return list(zip(parts(key), value, strict=False))
+            return list(zip(parts(key), key._fed(value) if kind is CompositeTensor else value, strict=False))
     return None
 
 

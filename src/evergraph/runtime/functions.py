@@ -31,7 +31,12 @@ def plan_of(body: FunctionGraph) -> Plan:
 
 
 def _planned(body: FunctionGraph, feeds: Sequence[Tensor]) -> Plan:
-    return make_plan(body.results + _effects(body), feeds, lambda op: devices.place(op, True, 1))
+    return make_plan(body.results + _effects(body), feeds, _place)
+
+
+def _place(op: Operation) -> str:
+    """Functions of datasets prepare what a device is to compute with, and so run on the CPU unless they say otherwise."""
+    return devices.place(op, True, 1) if op._device else "device:CPU:0"
 
 
 def _effects(body: FunctionGraph) -> list[Any]:

@@ -23,6 +23,7 @@ from evergraph.runtime.executor import execute
 from evergraph.runtime.feeds import feed_array, feed_tensor, given_strings
 from evergraph.runtime.fetches import Fetches, feed_parts, fetch_key
 from evergraph.runtime.partial import PartialRun
+from evergraph.runtime.served import SERVED
 from evergraph.runtime.state import State
 
 
@@ -56,7 +57,8 @@ class BaseSession:
         ):
             raise TypeError(f"config must be a tf.ConfigProto, but got {type(config)}")
         target_text = (target or b"").decode() if isinstance(target, bytes) else target or ""
-        if target_text not in ("", "local"):
+        served = SERVED.get(target_text)
+        if served is None and target_text not in ("", "local"):
             raise errors.NotFoundError(
                 None, None, f"No session factory registered for the given session options: target {target_text!r}"
             )
@@ -66,8 +68,13 @@ class BaseSession:
         self._cpus = max(1, int(config.device_count.get("CPU", 1))) if config is not None else 1
         self._soft = bool(config is not None and config.allow_soft_placement)
         malloc.keep_freed_memory()
-        self._state = State()
-        self._closed = False
+        # Sessions on one server share what they hold, unless they ask not to.
+        self._served = served if config is None or not config.isolate_session_state else None
+        self._state = State() if self._served is None else self._served.state
+        self._task = devices.LOCAL_TASK if served is None else served.task
+        if served is not None:
+            served.sessions.add(self)
+        self._closed = self._aborted = False
         self._calls: dict[Any, Call] = {}
         self._partial_runs: dict[str, PartialRun] = {}
         self._timeout = int(config.operation_timeout_in_ms) if config is not None else 0
@@ -90,14 +97,21 @@ class BaseSession:
         """The devices this session can use."""
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
-        return devices.list_devices(self._cpus)
+        return devices.list_devices(self._cpus, self._task)
 
     def close(self) -> None:
         """Give back the values this session holds. It cannot run anything afterwards."""
         self._closed = True
+        self._calls.clear()
+        if self._served is not None:
+            return
         self._state.resources.close()
         with self._state.lock:
             self._state.variables.clear()
+
+    def _abort(self) -> None:
+        """End this session because its server forgets what it held."""
+        self._aborted = self._closed = True
         self._calls.clear()
 
     def as_default(self) -> Any:
@@ -105,6 +119,8 @@ class BaseSession:
         return stacks.sessions.pushed(self)
 
     def _check_open(self) -> None:
+        if self._aborted:
+            raise errors.AbortedError(None, None, "The server of this session was reset: make another session.")
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         if not self._graph._ops:
@@ -195,11 +211,11 @@ class BaseSession:
     def _plan(self, fetches: list[Tensor | Operation], feeds: list[Tensor]) -> Plan:
         """The plan for these fetches and feeds, shared by all sessions on the graph."""
         plans = self._graph._attachments.setdefault("plans", {})
-        key = (tuple(fetches), tuple(feeds), self._soft, self._cpus)
+        key = (tuple(fetches), tuple(feeds), self._soft, self._cpus, self._task)
         entry = plans.get(key)
         if entry is None or entry[0] != self._graph._edits:
-            soft, cpus = self._soft, self._cpus
-            plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft, cpus))
+            soft, cpus, task = self._soft, self._cpus, self._task
+            plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft, cpus, task))
             _check_placeholders(plan)
             entry = plans[key] = (self._graph._edits, plan)
         return entry[1]
@@ -309,7 +325,7 @@ class Session(BaseSession):
     """Runs a graph and holds the values of its variables.
 
     Args:
-        target: "" runs in this process.
+        target: "" runs in this process; that of a `tf.train.Server` shares its variables with other sessions on it.
         graph: the graph to run; by default the default graph.
         config: a `tf.ConfigProto`.
 
@@ -332,7 +348,24 @@ class Session(BaseSession):
 
     @staticmethod
     def reset(target: str, containers: Any = None, config: Any = None) -> None:
-        """Clear the containers of a remote target. Sessions in this process share nothing, so none has any to clear."""
+        """Forget the variables, queues and tables on a `tf.train.Server`; its sessions end.
+
+        Args:
+            target: the server's target.
+            containers: the containers to clear; by default the default one.
+            config: kept for TF's signature.
+
+        Raises:
+            NotFoundError: if `target` is no server of this process.
+        """
+        if target in SERVED:
+            SERVED[target].reset(containers)
+        elif target.startswith("grpc://"):
+            raise errors.DeadlineExceededError(None, None, f"there is no server at {target} in this process")
+        elif target:
+            raise errors.NotFoundError(
+                None, None, f"No session factory registered for the given session options: target {target!r}"
+            )
 
 
 @public("InteractiveSession")

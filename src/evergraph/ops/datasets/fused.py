@@ -11,7 +11,7 @@ from evergraph.framework.dtypes import DType
 from evergraph.ops.datasets.batching import Batch, batch_of, mapped_differs
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator
-from evergraph.ops.datasets.mapping import _PARALLEL, Captured, Function, ends_or_fails
+from evergraph.ops.datasets.mapping import PARALLEL, Captured, Function, ends_or_fails
 from evergraph.ops.datasets.parse_ahead import BoundParse, parse_ahead
 
 
@@ -37,7 +37,7 @@ class MapAndBatch(Batch):
 
     def iterator(self, context: Context, name: str) -> Iterator:
         calls = self.calls if self.calls > 0 else 2 * (os.cpu_count() or 1)
-        parallel = calls > 1 and not self.function.op_types().isdisjoint(_PARALLEL)
+        parallel = calls > 1 and not self.function.op_types().isdisjoint(PARALLEL)
         made = _MappedBatches(
             self.input.iterate(context, name), self.function.bound(context), self, context if parallel else None
         )

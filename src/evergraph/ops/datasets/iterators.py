@@ -57,6 +57,7 @@ class NamedIterator:
         """The next element, or None at the end."""
         with self.lock:
             if self._iterator is None:
+                run.check()  # closing the session lets go of the iterator
                 raise kernel_error(
                     "GetNext() failed because the iterator has not been initialized. Ensure that you have run the "
                     "initializer operation for this iterator before getting the next element.",

@@ -18,7 +18,7 @@ from evergraph.ops.running import Running
 Function = Callable[[Sequence[Any]], list[Any]]
 
 # Kernels that compute outside Python's lock, or wait: only with one of these a function gains from threads.
-_PARALLEL = frozenset(
+PARALLEL = frozenset(
     "PyFunc PyFuncStateless EagerPyFunc ReadFile DecodeCompressed DecodeJpeg DecodeAndCropJpeg DecodePng DecodeGif DecodeBmp "
     "DecodeImage DecodeWav EncodeJpeg EncodePng ResizeBilinear ResizeBicubic ResizeArea ResizeNearestNeighbor".split()
 )
@@ -102,7 +102,7 @@ class ParallelMap(Map):
 
     def iterator(self, context: Context, name: str) -> Iterator:
         calls = self.calls if self.calls > 0 else 2 * (os.cpu_count() or 1)
-        if calls == 1 or self.function.op_types().isdisjoint(_PARALLEL):
+        if calls == 1 or self.function.op_types().isdisjoint(PARALLEL):
             return super().iterator(context, name)
         source, function = self.input.iterate(context, name), self.function.bound(context)
         made = _MappedAhead(context, source, function, calls, self.preserves)

@@ -208,14 +208,12 @@ class _Zipped(Iterator):
 class Shard(Unary):
     kind = "Shard"
 
-    def __init__(
-        self, source: Dataset, shards: int, index: int, require_non_empty: bool, types: Any, shapes: Any
-    ) -> None:
+    def __init__(self, source: Dataset, shards: int, index: int, types: Any, shapes: Any) -> None:
         super().__init__(source, types, shapes)
-        self._shards, self._index, self._require = shards, index, require_non_empty
+        self._shards, self._index = shards, index
 
     def iterator(self, context: Context, name: str) -> Iterator:
-        return _Shards(self.input.iterate(context, name), self._shards, self._index, self._require)
+        return _Shards(self.input.iterate(context, name), self._shards, self._index)
 
     def cardinality(self) -> int:
         n = self.input.cardinality()
@@ -223,30 +221,15 @@ class Shard(Unary):
 
 
 class _Shards(Iterator):
-    def __init__(self, source: Iterator, shards: int, index: int, require_non_empty: bool) -> None:
-        self._source, self._shards, self._index, self._require = source, shards, index, require_non_empty
+    def __init__(self, source: Iterator, shards: int, index: int) -> None:
+        self._source, self._shards = source, shards
         self._skip = index
 
     def __next__(self) -> Element:
-        got = -1
-        try:
-            while self._skip:
-                next(self._source)
-                self._skip -= 1
-                got += 1
-            element = next(self._source)
-        except StopIteration:
-            if self._require and self._shards:
-                first = self._require
-                self._require = False
-                if first and self._shards - 1 != self._skip and got < self._index:
-                    raise kernel_error(
-                        "There aren't enough elements in this dataset for each shard to have at least one element (# elems "
-                        f"= {got + 1}, # shards = {self._shards}). If you are using datasets with distribution strategy, "
-                        "consider setting the auto sharding policy to either DATA or OFF."
-                    ) from None
-            raise
-        self._require = False
+        while self._skip:
+            next(self._source)
+            self._skip -= 1
+        element = next(self._source)
         self._skip = self._shards - 1
         return element
 
@@ -368,7 +351,7 @@ def zip_dataset(xp: Any, sources: Any, *, output_types: Any, output_shapes: Any)
 
 @dataset_op("ShardDataset")
 def shard_dataset(
-    xp: Any, source: Any, num_shards: Any, index: Any, *, require_non_empty: Any, output_types: Any, output_shapes: Any
+    xp: Any, source: Any, num_shards: Any, index: Any, *, output_types: Any, output_shapes: Any
 ) -> Dataset:
     """Every `num_shards`-th element, from element `index` on."""
     shards, at = int(num_shards), int(index)
@@ -376,7 +359,7 @@ def shard_dataset(
         raise kernel_error(f"Number of shards must be greater than zero (currently num_shards = {shards}).")
     if not 0 <= at < shards:
         raise kernel_error(f"Index must be between 0 and {shards - 1} (currently index = {at}).")
-    return Shard(source, shards, at, require_non_empty, output_types, output_shapes)
+    return Shard(source, shards, at, output_types, output_shapes)
 
 
 @dataset_op("PrefetchDataset")

@@ -11,7 +11,7 @@ from evergraph.framework.api import public, publish
 from evergraph.framework.shapes import TensorShape
 from evergraph.framework.sparse import SparseTensor, SparseTensorValue, shape_held
 from evergraph.framework.type_spec import BatchableTypeSpec, TensorSpec, register_type_spec_from_value_converter
-from evergraph.ops.opdef import raw_op
+from evergraph.ops.sparse.serialized import deserialize_sparse_op, serialize_many_sparse_op, serialize_sparse_op
 
 
 @public("SparseTensorSpec")
@@ -75,18 +75,16 @@ class SparseTensorSpec(BatchableTypeSpec):
 
     def _to_tensor_list(self, value: Any) -> list[Any]:
         value = SparseTensor.from_value(value)
-        serialize = raw_op("SerializeSparse")
-        return [serialize(value.indices, value.values, value.dense_shape, out_type=dtypes.variant)]
+        return [serialize_sparse_op(value.indices, value.values, value.dense_shape, out_type=dtypes.variant)]
 
     def _to_batched_tensor_list(self, value: Any) -> list[Any]:
         known = shapes.as_shape(shape_held[0](value.dense_shape))
         if self._shape.merge_with(known).ndims == 0:
             raise ValueError("Unbatching a sparse tensor is only supported for rank >= 1")
-        serialize = raw_op("SerializeManySparse")
-        return [serialize(value.indices, value.values, value.dense_shape, out_type=dtypes.variant)]
+        return [serialize_many_sparse_op(value.indices, value.values, value.dense_shape, out_type=dtypes.variant)]
 
     def _from_compatible_tensor_list(self, tensor_list: Any) -> SparseTensor:
-        result = SparseTensor(*raw_op("DeserializeSparse")(tensor_list[0], self._dtype))
+        result = SparseTensor(*deserialize_sparse_op(tensor_list[0], self._dtype))
         rank = self._shape.ndims
         result.indices.set_shape([None, rank])
         result.dense_shape.set_shape([rank])

@@ -85,9 +85,10 @@ def quantize_v2_op(
         scaled = np.clip(input, low, high) * scale
         steps = np.rint(scaled) if round_mode == b"HALF_TO_EVEN" else _round(scaled)
     made = np.empty(input.shape, T.np)
-    whole = np.clip(steps.astype(np.float64), least, most).astype(kind)
+    whole64 = steps.astype(np.float64)
+    whole = np.clip(whole64, least, most).astype(kind)
     # An int32 is cut off as x86 processors do it: what is too large for it becomes the least.
-    _integers(made)[...] = whole if mode == b"MIN_FIRST" or most < 2**31 - 1 else np.where(steps > most, least, whole)
+    _integers(made)[...] = whole if mode == b"MIN_FIRST" or most < 2**31 - 1 else np.where(whole64 > most, least, whole)
     return made, low, high
 
 

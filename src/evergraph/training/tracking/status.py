@@ -74,7 +74,8 @@ class LoadStatus:
         gathered = gather(self._root)
         own = {id(thing): node for thing, node in zip(gathered.objects, gathered.proto.nodes)}
         for saveable in gathered.saveables:
-            by_key.setdefault(saveable.specs[0].name if saveable.specs else saveable.name, []).append(saveable)
+            for known in {saveable.name, *(spec.name for spec in saveable.specs[:1])}:
+                by_key.setdefault(known, []).append(saveable)
         seen: set[int] = set()
         paths = node_paths(self._proto)
         for number, thing in matched.items():

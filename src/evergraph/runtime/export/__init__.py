@@ -1,0 +1,1 @@
+"""Models out to other systems: JAX functions, StableHLO, ONNX."""

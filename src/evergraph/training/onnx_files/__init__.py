@@ -1,0 +1,1 @@
+"""Inference graphs as ONNX models."""

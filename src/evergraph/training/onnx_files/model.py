@@ -1,0 +1,203 @@
+"""`evergraph.to_onnx`: an inference graph as an ONNX model."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from evergraph.formats import files
+from evergraph.formats.graphdef import import_graph_def
+from evergraph.framework import errors, stacks
+from evergraph.framework.api import public
+from evergraph.framework.convert import as_text
+from evergraph.framework.graph import Graph, get_default_graph
+from evergraph.framework.operation import Operation
+from evergraph.framework.tensor import Tensor
+from evergraph.runtime.export.pure_function import named_feeds
+from evergraph.runtime.fetches import Fetches
+from evergraph.runtime.session import Session
+from evergraph.training.onnx_files import arrangement, elementwise, networks
+from evergraph.training.onnx_files.writer import MAPPINGS, NotMapped, Writer
+from evergraph.training.stablehlo_files import frozen
+
+OPSET = 18
+IR_VERSION = 8  # what readers of that opset know
+TABLES = (elementwise, networks, arrangement)
+LARGEST = (2 << 30) - (1 << 20)  # a message of more cannot be written
+_PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
+
+
+@public("to_onnx")
+def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None) -> Any:
+    """Make an ONNX model of an inference graph. Variables become constants in it.
+
+    Args:
+        fetches: the outputs: tensors or names, or a dict of output names to tensors.
+        feeds: the inputs: tensors or names, or a dict of input names to tensors.
+        path: the file to write, or None.
+        session: the session that holds the variables; by default, the default session.
+
+    Returns:
+        The `onnx.ModelProto`.
+
+    Raises:
+        ImportError: without the package `onnx`, which the extra `evergraph[onnx]` brings.
+        UnimplementedError: if ops have no counterpart in ONNX; it names them all, and nothing is written.
+        ValueError: if a placeholder that is needed is not among the feeds.
+
+    >>> x = tf.placeholder(tf.float32, [None, 2], name="x")
+    >>> y = tf.nn.relu(x, name="y")
+    >>> model = tf.to_onnx([y], [x])
+    >>> [node.op_type for node in model.graph.node]
+    ['Relu', 'Identity']
+    """
+    onnx = _package()
+    session = session if session is not None else stacks.get_default_session()
+    graph = session.graph if session is not None else get_default_graph()
+    outputs = _named_outputs(graph, fetches)
+    names, fed = named_feeds(graph, feeds)
+    own = Graph()
+    with own.as_default():
+        import_graph_def(frozen(graph, session, list(outputs.values()), fed), name="")
+    inputs = {name: own.get_tensor_by_name(t.name) for name, t in zip(names, fed, strict=True)}
+    results = {name: own.get_tensor_by_name(t.name) for name, t in outputs.items()}
+    model = _model(onnx, own, inputs, results)
+    if path is not None:
+        files.write_file(as_text(os.fspath(path)), model.SerializeToString())
+    return model
+
+
+def _package() -> Any:
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError:
+        raise ImportError('ONNX models need the package onnx: pip install "evergraph[onnx]"') from None
+    return onnx
+
+
+def _named_outputs(graph: Graph, fetches: Any) -> dict[str, Tensor]:
+    if isinstance(fetches, dict):
+        named = {str(name): Fetches(graph, t).tensors for name, t in fetches.items()}
+        if any(len(found) != 1 for found in named.values()):
+            raise ValueError("an output of a model is one tensor")
+        return {name: found[0] for name, found in named.items()}
+    tensors = Fetches(graph, fetches).tensors
+    if not tensors:
+        raise ValueError("a model needs outputs: tensors, not ops")
+    return {t.op.name if t.value_index == 0 else t.name: t for t in tensors}
+
+
+def _model(onnx: Any, graph: Graph, inputs: dict[str, Tensor], outputs: dict[str, Tensor]) -> Any:
+    fed = set(inputs.values())
+    ops = _needed(list(outputs.values()), fed)
+    fixed = _fixed(ops, fed)
+    rest = [op for op in ops if not fixed.issuperset(op.outputs) and fed.isdisjoint(op.outputs)]
+    known = _values(graph, fixed, [t for op in rest for t in op.inputs] + list(outputs.values()))
+    if missing := [op for op in rest if op.type in _PLACEHOLDERS]:
+        raise ValueError(
+            "the outputs also need these placeholders, which are not among the feeds: "
+            + ", ".join(repr(op.name) for op in missing)
+        )
+    writer = Writer(onnx, known)
+    for name in inputs:
+        writer.unique(name)
+    kept = {name: writer.unique(name) for name in outputs}
+    for name, t in inputs.items():
+        writer.put(t, name)
+    _write(writer, rest)
+    for name, t in outputs.items():
+        writer.nodes.append(
+            onnx.helper.make_node("Identity", [writer.name(t)], [kept[name]], name=f"{kept[name]}/output")
+        )
+    if sum(c.ByteSize() for c in writer.constants.values()) > LARGEST:
+        raise errors.UnimplementedError(
+            None, None, "the constants take more than 2 GB, which no ONNX file of one piece can hold"
+        )
+    body = onnx.helper.make_graph(
+        writer.nodes,
+        "evergraph",
+        [_value_info(onnx, writer, name, t) for name, t in inputs.items()],
+        [_value_info(onnx, writer, kept[name], t) for name, t in outputs.items()],
+        list(writer.constants.values()),
+    )
+    model = onnx.helper.make_model(body, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model.producer_name, model.producer_version = "evergraph", metadata.version("evergraph")
+    return model
+
+
+def _needed(outputs: list[Tensor], fed: set[Tensor]) -> list[Operation]:
+    """The ops whose values outputs are computed from; what is only ordered before them is not among these."""
+    found: set[Operation] = set()
+    waiting = [t for t in outputs if t not in fed]
+    while waiting:
+        op = waiting.pop().op
+        if op not in found:
+            found.add(op)
+            waiting.extend(t for t in op.inputs if t not in fed)
+    return sorted(found, key=lambda op: op._id)
+
+
+def _fixed(ops: list[Operation], fed: set[Tensor]) -> set[Tensor]:
+    """The tensors that do not depend on the feeds."""
+    fixed: set[Tensor] = set()
+    for op in ops:
+        opdef = op.opdef
+        changes = opdef.updates or opdef.random_blocks or opdef.is_stateful or not opdef.is_declared
+        if changes or op.type in ("PlaceholderWithDefault", *_PLACEHOLDERS) or any(t in fed for t in op.outputs):
+            continue
+        is_shape = op.type == "Shape" and _is_known(op.inputs[0].static_shape)
+        if is_shape or all(t in fixed for t in op.inputs):
+            fixed.update(op.outputs)
+    return fixed
+
+
+def _values(graph: Graph, fixed: set[Tensor], wanted: list[Tensor]) -> dict[Tensor, np.ndarray]:
+    """The values of those `wanted` that are fixed."""
+    shapes = {
+        t: np.array(t.op.inputs[0].static_shape, t.dtype._base.np)
+        for t in fixed
+        if t.op.type == "Shape" and _is_known(t.op.inputs[0].static_shape)
+    }
+    found = list(dict.fromkeys(t for t in wanted if t in fixed))
+    with Session(graph=graph) as session:
+        values = session.run(found, shapes) if found else []
+    return {t: np.asarray(value) for t, value in zip(found, values, strict=True)}
+
+
+def _is_known(shape: Any) -> bool:
+    return shape is not None and None not in shape
+
+
+def _write(writer: Writer, ops: list[Operation]) -> None:
+    """Write all ops, or say of all that cannot be what is in the way."""
+    wrong: list[tuple[Operation, str]] = [(op, "") for op in ops if op.type not in MAPPINGS]
+    bad = {op for op, _ in wrong}
+    for op in ops:
+        if op in bad or any(t.op in bad for t in op.inputs):
+            bad.add(op)  # what comes after it cannot be tried
+            continue
+        try:
+            writer.op(op)
+        except NotMapped as reason:
+            wrong.append((op, str(reason)))
+            bad.add(op)
+    if wrong:
+        lines = [f"{op.name!r} ({op.type})" + (f": {reason}" if reason else "") for op, reason in wrong]
+        raise errors.UnimplementedError(
+            None, None, f"{len(wrong)} op(s) of this graph have no counterpart in ONNX:\n  " + "\n  ".join(lines)
+        )
+
+
+def _value_info(onnx: Any, writer: Writer, name: str, t: Tensor) -> Any:
+    shape = (
+        None
+        if t.static_shape is None
+        else [size if size is not None else f"{name}_{i}" for i, size in enumerate(t.static_shape)]
+    )
+    if shape and t.static_shape is not None and t.static_shape[0] is None:
+        shape[0] = "batch"
+    return onnx.helper.make_tensor_value_info(name, writer.type_of(t.dtype._base.np), shape)
