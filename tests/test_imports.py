@@ -19,7 +19,7 @@ ORDER = """
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 MAY_IMPORT_JAX = {"ops", "compiler", "runtime"}
-PUBLIC_JAX = {"jax", "jax.numpy", "jax.lax", "jax.scipy.special", "jax.extend"}
+PUBLIC_JAX = {"jax", "jax.numpy", "jax.lax", "jax.scipy.linalg", "jax.scipy.special", "jax.extend"}
 
 # Modules directly under evergraph/ put the packages together, so they may import any of them.
 MODULES = {

@@ -163,7 +163,9 @@ def test_an_element_is_taken_where_a_counter_says(monkeypatch):
         return i + 1, total + x[i] * x[-1 - i, 0] + x[:, 1][i] + tf.reduce_sum(x[tf.newaxis, i] * part)
 
     _, total = tf.while_loop(lambda i, *_: i < 3, body, [0, tf.zeros([3], tf.float64)])
-    no_slice = tf.while_loop(lambda i, *_: i < 3, lambda i, t: (i + 1, t + x[i] ** 2), [0, tf.zeros([3], tf.float64)])[1]
+    no_slice = tf.while_loop(lambda i, *_: i < 3, lambda i, t: (i + 1, t + x[i] ** 2), [0, tf.zeros([3], tf.float64)])[
+        1
+    ]
     feeds = [{x: v} for v in np.random.RandomState(1).rand(3, 4, 3)]
     both([total, no_slice, tf.gradients(no_slice, x)], feeds, monkeypatch)
 

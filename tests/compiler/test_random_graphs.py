@@ -41,10 +41,14 @@ def build(recipe, kinds):
         for i in range(VARIABLES)
     ]
     tensors, ops = [x, tf.constant([0.5, -0.25], tf.float64)], []
+    last_write = {}  # writes to one variable wait for each other: their order is then no matter of how values arrive
     for kind, a, b, c, waits in recipe:
         left, right = tensors[a % len(tensors)], tensors[b % len(tensors)]
         variable = variables[c % VARIABLES]
-        with tf.control_dependencies([ops[(a + b) % len(ops)]] if waits and ops else []):
+        before = [ops[(a + b) % len(ops)]] if waits and ops else []
+        if kind in ("assign", "assign_add", "branch_write") and variable in last_write:
+            before.append(last_write[variable])
+        with tf.control_dependencies(before):
             if kind == "mix":
                 made = tf.sin(left) * 0.5 + right * 0.25
             elif kind == "assign":
@@ -70,6 +74,8 @@ def build(recipe, kinds):
                     [0, left],
                 )
         value = made if isinstance(made, tf.Tensor) else tf.convert_to_tensor(made)
+        if kind in ("assign", "assign_add", "branch_write"):
+            last_write[variable] = value.op
         if value.op.type.startswith(("Assign", "RefIdentity")) or value.dtype._is_ref_dtype:
             ops.append(value.op)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -60,17 +61,22 @@ def inputs_of(graph_def: Any) -> list[dict[str, Any]]:
     return [
         {"name": node.name, "dtype": _type(node), "shape": _shape(node)}
         for node in graph_def.node
-        if node.op in _PLACEHOLDERS and not node.name.startswith(("save/", "save_"))
+        if node.op in _PLACEHOLDERS and not re.match(r"save(_\d+)?/", node.name)
     ]
 
 
 def outputs_of(graph_def: Any) -> list[dict[str, Any]]:
-    """The ops whose values nothing in the graph uses."""
+    """The ops whose values nothing in the graph uses; reads of variables and what savers made are not among them."""
     used = {i.lstrip("^").partition(":")[0] for node in graph_def.node for i in node.input}
+    variables = {node.name for node in graph_def.node if node.op in ("VariableV2", "Variable", "VarHandleOp")}
     return [
         {"name": node.name, "op": node.op}
         for node in graph_def.node
-        if node.name not in used and node.op not in _NO_OUTPUTS and not node.op.startswith("Assign")
+        if node.name not in used
+        and node.op not in _NO_OUTPUTS
+        and not node.op.startswith(("Assign", "Apply", "ResourceApply"))
+        and not (node.op in ("Identity", "ReadVariableOp") and node.input and node.input[0] in variables)
+        and not re.match(r"save(_\d+)?/", node.name)
     ]
 
 

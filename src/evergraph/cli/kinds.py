@@ -96,7 +96,7 @@ def _of_file(path: str) -> str:
         return SAVED_MODEL
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return HDF5
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return NPZ
     if name.endswith(".safetensors"):
         return SAFETENSORS

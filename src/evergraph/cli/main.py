@@ -10,10 +10,12 @@ from typing import NoReturn
 
 import click
 
+from evergraph.cli.file_commands import COMMANDS
 from evergraph.cli.program import run_module, run_script
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="evergraph", message="%(prog)s %(version)s")
 def commands() -> None:
     """Evergraph: the Graph and Session of TensorFlow 1, rebuilt on XLA."""
 
@@ -47,6 +49,10 @@ def version(as_json: bool) -> None:
     else:
         for name, number in found.items():
             click.echo(f"{name:<10} {number}")
+
+
+for _command in COMMANDS:
+    commands.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -13,7 +13,7 @@ A plan belongs to a graph, not to a session: every session on the graph uses it,
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +89,9 @@ class LoopProgram:
     nexts: tuple[Register, ...]
     results: tuple[int, ...]
     static_inputs: frozenset[int]  # positions of inputs that must be known before the loop is compiled
-    predicates: frozenset[int]  # positions of inputs that had better be: they decide which branch runs, or where a slice begins
+    predicates: frozenset[
+        int
+    ]  # positions of inputs that had better be: they decide which branch runs, or where a slice begins
 
     def instructions(self) -> Iterator[Instruction]:
         """All of its instructions, those of loops inside included."""
@@ -154,8 +156,13 @@ def needed_ops(fetches: Sequence[Tensor | Operation], fed: frozenset[Tensor]) ->
             continue
         needed[op] = 0
         stack.extend(t.op for t in op.inputs if t not in fed and t.op not in needed)
-        stack.extend(c for c in op._control_inputs if c not in needed)
+        stack.extend(c for c in op._control_inputs if c not in needed and not is_fed_placeholder(c, fed))
     return sorted(needed, key=_number)
+
+
+def is_fed_placeholder(op: Operation, fed: Container[Tensor]) -> bool:
+    """Whether `op` has nothing to do in this run: what waits for it need not."""
+    return op.type in ("Placeholder", "PlaceholderV2") and op.outputs[0] in fed
 
 
 def topological(ordered: list[Operation], fed: frozenset[Tensor]) -> list[Operation]:
@@ -182,7 +189,8 @@ def _sorted_by_edges(ops: list[Operation], fed: frozenset[Tensor]) -> list[Opera
     waiting: dict[Operation, int] = {}
     readers: dict[Operation, list[Operation]] = {}
     for op in ops:
-        sources = {t.op for t in op.inputs if t not in fed} | set(op._control_inputs)
+        controls = {c for c in op._control_inputs if not is_fed_placeholder(c, fed)}
+        sources = {t.op for t in op.inputs if t not in fed} | controls
         waiting[op] = len(sources)
         for source in sources:
             readers.setdefault(source, []).append(op)
@@ -261,6 +269,8 @@ def _plan_of_tokens(
             if t not in fed:
                 readers.setdefault(t.op, []).append((op, position, t.value_index))
         for control in op._control_inputs:
+            if is_fed_placeholder(control, fed):
+                continue
             readers.setdefault(control, []).append((op, control, None))
     tensors = tuple(f for f in fetches if isinstance(f, Tensor))
     return Plan([], [], tuple(feeds), (), tensors, (), (), (), Effects(), ops, readers=readers)

@@ -127,7 +127,7 @@ def structured(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Structure:
 
 def predicate_of(t: Tensor, fed: frozenset[Tensor] = frozenset()) -> Tensor:
     """The tensor that decides, behind the Identities that TF puts between."""
-    while t not in fed and t.op.type == "Identity":
+    while t not in fed and t.op.type == "Identity" and not t.op.inputs[0].dtype._is_ref_dtype:
         t = t.op.inputs[0]
     return t
 
@@ -142,7 +142,8 @@ def _frames_of(ops: Sequence[Operation], fed: frozenset[Tensor]) -> dict[Operati
                 continue
             path = _longer(path, _outside(t.op, frames))
         for c in op._control_inputs:
-            path = _longer(path, _outside(c, frames))
+            if c in frames:  # else it is a placeholder that is fed
+                path = _longer(path, _outside(c, frames))
         if op.type in ENTERS:
             path = (*path, op.attrs["frame_name"].decode())
         frames[op] = path

@@ -55,12 +55,20 @@ def runs_on_host(op: Operation) -> bool:
     if isinstance(op, LoopOp):
         assert op.region is not None
         inner = any(runs_on_host(inner) for inner in (*op.region.head, *op.region.body))
-        return inner or any(t.dtype._base._kind in "SV" for t in op.inputs)
+        return inner or any(t.dtype._base._kind in "SVq" for t in op.inputs)
     if op.type == "Assert" and all(t.op.type == "Const" for t in op.inputs if t.dtype._base._kind == "S"):
         return False  # its strings are for the message only
     if any(t.dtype is dtypes.resource and _is_session_object(t) for t in op.outputs):
         return True  # it hands on a queue, a table, ...: objects of the session, not values
-    return any(t.dtype._base._kind in "SV" for t in op.inputs) or any(t.dtype._base._kind in "SV" for t in op.outputs)
+    return any(t.dtype._base._kind in "SVq" for t in op.inputs) or any(t.dtype._base._kind in "SVq" for t in op.outputs)
+
+
+def _changes_state(op: Any) -> bool:
+    """Whether `op` leaves a variable or a random stream elsewhere than it was."""
+    if isinstance(op, LoopOp):
+        assert op.region is not None
+        return any(_changes_state(inner) for inner in (*op.region.head, *op.region.body))
+    return bool(op.opdef.updates or op.opdef.random_blocks)
 
 
 def _is_session_object(t: Tensor) -> bool:
@@ -83,7 +91,7 @@ def levels(
     placed: dict[str, str] = {}
     for op in ops:
         if op in on_host or runs_on_host(op):
-            kinds[op] = HOST_STATE if op.opdef.updates or op.opdef.random_blocks else HOST
+            kinds[op] = HOST_STATE if _changes_state(op) else HOST
         else:
             device = op._device
             if device not in placed:
@@ -98,8 +106,8 @@ def levels(
         sources.extend(maker.get(c, c) for c in op._control_inputs)
         sources.extend(found.previous.get(op, ()))
         for source in sources:
-            if source.type in passive and not source._control_inputs:
-                continue
+            if source.type in passive and not source._control_inputs or source not in result:
+                continue  # what is fed, declared or constant makes nobody wait
             level = result[source]
             number = max(number, level.number + (level.kind != kind))
         if not kind.startswith(HOST):

@@ -14,6 +14,7 @@ from evergraph.framework.api import public, publish
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.scopes import control_dependencies, name_scope
 from evergraph.ops import math
+from evergraph.ops.arithmetic import floor_mod
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import group
 from evergraph.ops.summary.functions import merge_all
@@ -306,9 +307,9 @@ def _conditions(
         stop = math.greater_equal(global_step, number_of_steps) if number_of_steps else constant(False)
         conditions: dict[str, Any] = {"should_stop": stop}
         if log_every > 0:
-            conditions["should_log"] = math.equal(math.mod(global_step, log_every), 0)
+            conditions["should_log"] = math.equal(floor_mod(global_step, log_every), 0)
         if trace_every is not None:
-            conditions["should_trace"] = math.equal(math.mod(global_step, trace_every), 0)
+            conditions["should_trace"] = math.equal(floor_mod(global_step, trace_every), 0)
             conditions["logdir"] = logdir
     return conditions
 

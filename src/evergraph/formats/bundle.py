@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import threading
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -207,9 +208,12 @@ def _write_index(path: str, shards: int, entries: dict[bytes, Any]) -> None:
         files.sync(file)
 
 
+_moving = threading.Lock()  # threads that save under one name do it one after the other
+
+
 def _put_in_place(prefix: str, moves: list[tuple[str, str]], temporary_index: str) -> None:
     index = index_name(prefix)
-    with files.translated(index):
+    with _moving, files.translated(index):
         if os.path.exists(index):
             for source, target in moves:
                 os.replace(source, target + PENDING)

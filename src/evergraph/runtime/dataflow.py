@@ -24,7 +24,7 @@ import numpy as np
 
 from evergraph.compiler.effects import VARIABLE_OPS, variable_key
 from evergraph.compiler.interpret import as_array, as_value, located
-from evergraph.compiler.plan import Plan
+from evergraph.compiler.plan import Plan, is_fed_placeholder
 from evergraph.framework import dtypes, errors
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -91,7 +91,7 @@ class Dataflow:
         alone = nullcontext() if self.at_once else self.state.lock
         with alone, np.errstate(all="ignore"):
             for op in self.plan.ops:
-                if not op._control_inputs and all(t in self.fed for t in op.inputs):
+                if not self._expected(op):
                     self._enqueue(root, 0, op)
             while self.queue:
                 *_, op, frame, iteration = heapq.heappop(self.queue)
@@ -136,10 +136,11 @@ class Dataflow:
             self._enqueue(frame, iteration, op)
 
     def _expected(self, op: Operation) -> int:
-        return sum(t not in self.fed for t in op.inputs) + len(op._control_inputs)
+        controls = sum(not is_fed_placeholder(c, self.fed) for c in op._control_inputs)
+        return sum(t not in self.fed for t in op.inputs) + controls
 
     def _merge_is_ready(self, op: Operation, tokens: dict[Any, Token]) -> bool:
-        if any(c not in tokens for c in op._control_inputs):
+        if any(c not in tokens for c in op._control_inputs if not is_fed_placeholder(c, self.fed)):
             return False
         arrived = [tokens[i] for i in range(len(op.inputs)) if i in tokens]
         if any(value is not DEAD for value, _ in arrived):

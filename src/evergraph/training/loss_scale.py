@@ -131,9 +131,7 @@ class DynamicLossScale(LossScale):
         self._initial_loss_scale = float(initial_loss_scale)
         self._increment_period = int(increment_period)
         self._multiplier = float(multiplier)
-        self._current_loss_scale: Any = self._add_weight(
-            "current_loss_scale", self._initial_loss_scale, dtypes.float32
-        )
+        self._current_loss_scale: Any = self._add_weight("current_loss_scale", self._initial_loss_scale, dtypes.float32)
         self._num_good_steps: Any = self._add_weight("good_steps", 0, dtypes.int64)
 
     @property

@@ -119,8 +119,7 @@ def enable_mixed_precision_graph_rewrite(opt: Any, loss_scale: Any = "dynamic") 
         )
     if not isinstance(opt, Optimizer):
         raise ValueError(
-            '"opt" must be an instance of a tf.train.Optimizer or a tf.keras.optimizers.Optimizer, but got: '
-            f"{opt}"
+            f'"opt" must be an instance of a tf.train.Optimizer or a tf.keras.optimizers.Optimizer, but got: {opt}'
         )
     wrapped = MixedPrecisionLossScaleOptimizer(opt, loss_scale)
     _rewrite[0] = True

@@ -166,9 +166,7 @@ class Scaffold:
     @staticmethod
     def default_local_init_op() -> Any:
         """The op that initialises local variables, tables and local resources."""
-        return group(
-            local_variables_initializer(), tables_initializer(), initialize_resources(local_resources())
-        )
+        return group(local_variables_initializer(), tables_initializer(), initialize_resources(local_resources()))
 
 
 def _init() -> Any:

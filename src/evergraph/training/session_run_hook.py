@@ -1,7 +1,7 @@
 """`tf.train.SessionRunHook`: what is called before and after each run of a `MonitoredSession`.
 
-    begin ─► session made ─► after_create_session ─┬─► before_run ─► run ─► after_run ─┐ ─► end
-                                                   └───────────────────◄───────────────┘
+begin ─► session made ─► after_create_session ─┬─► before_run ─► run ─► after_run ─┐ ─► end
+                                               └───────────────────◄───────────────┘
 """
 
 from __future__ import annotations

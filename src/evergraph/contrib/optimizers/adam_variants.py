@@ -29,9 +29,7 @@ class LazyAdamOptimizer(AdamOptimizer):
         lr = lr_t * raw_op("Sqrt")(1 - beta2_power) / (1 - beta1_power)
         rows, locked = grad.indices, self._use_locking
         m: Any = self.get_slot(var, "m")
-        m_t = state.scatter_update(
-            m, rows, beta1_t * gather(m, rows) + (1 - beta1_t) * grad.values, use_locking=locked
-        )
+        m_t = state.scatter_update(m, rows, beta1_t * gather(m, rows) + (1 - beta1_t) * grad.values, use_locking=locked)
         v: Any = self.get_slot(var, "v")
         squares = raw_op("Square")(grad.values)
         v_t = state.scatter_update(v, rows, beta2_t * gather(v, rows) + (1 - beta2_t) * squares, use_locking=locked)
@@ -67,9 +65,7 @@ class NadamOptimizer(AdamOptimizer):
         v: Any = self.get_slot(var, "v")
         scalars = self._scalars(grad.dtype.base_dtype)
         apply = raw_op("ResourceApplyAdam")
-        return apply(
-            var.handle, m.handle, v.handle, *scalars, grad, use_locking=self._use_locking, use_nesterov=True
-        )
+        return apply(var.handle, m.handle, v.handle, *scalars, grad, use_locking=self._use_locking, use_nesterov=True)
 
     def _apply_sparse_shared(
         self, grad: Any, var: Any, indices: Tensor, scatter_add: Callable[[Any, Tensor, Tensor], Tensor]

@@ -148,9 +148,7 @@ class ExternalOptimizerInterface:
         wanted = list(tensors) if isinstance(tensors, list) else [tensors]
 
         def evaluate(x: Any) -> Any:
-            feeds = {
-                v: x[part].reshape(_shape(v)) for v, part in zip(self._vars, self._packing_slices, strict=True)
-            }
+            feeds = {v: x[part].reshape(_shape(v)) for v, part in zip(self._vars, self._packing_slices, strict=True)}
             values = session.run([*wanted, *fetches], feed_dict=feeds | feed_dict)
             if callback is not None:
                 callback(*values[len(wanted) :])
@@ -210,9 +208,7 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
             if name in given:
                 if name == "bounds":
                     raise ValueError("Bounds must be set using the var_to_bounds argument")
-                raise ValueError(
-                    f"Optimizer keyword arg '{name}' is set automatically and cannot be injected manually"
-                )
+                raise ValueError(f"Optimizer keyword arg '{name}' is set automatically and cannot be injected manually")
         try:
             import scipy.optimize
         except ImportError as error:

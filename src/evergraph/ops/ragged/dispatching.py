@@ -37,9 +37,11 @@ def _first_parameters(function: Any) -> tuple[str, ...]:
 def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> tuple[list[Any], Any, Any]:
     """The first `count` arguments, and the others."""
     names = _first_parameters(function)[len(args) : count]
-    return [*args[:count], *(kwargs.get(n) for n in names)], args[count:], {
-        k: v for k, v in kwargs.items() if k not in names
-    }
+    return (
+        [*args[:count], *(kwargs.get(n) for n in names)],
+        args[count:],
+        {k: v for k, v in kwargs.items() if k not in names},
+    )
 
 
 def unary(function: Any) -> Build:

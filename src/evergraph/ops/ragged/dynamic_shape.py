@@ -42,7 +42,8 @@ class RaggedTensorDynamicShape:
         assert isinstance(partitioned_dim_sizes, list | tuple)
         with name_scope(None, "RaggedTensorDynamicShape", (partitioned_dim_sizes, inner_dim_sizes)):
             outer = [
-                convert_to_tensor(s, name=f"partitioned_dimension_size_{i}") for i, s in enumerate(partitioned_dim_sizes)
+                convert_to_tensor(s, name=f"partitioned_dimension_size_{i}")
+                for i, s in enumerate(partitioned_dim_sizes)
             ]
             inner = convert_to_tensor(inner_dim_sizes, name="inner_dim_sizes")
             for axis, s in enumerate(outer):

@@ -71,7 +71,8 @@ def constant_value(
     kind = dtypes.as_dtype(row_splits_dtype).as_numpy_dtype
 
     def array(values: Any, dtype: Any, shape: Any, name: str | None = None) -> np.ndarray:
-        return np.reshape(np.array(values, dtype=dtype), shape)
+        made = np.array(values, dtype=dtype)
+        return made if shape is None else np.reshape(made, shape)
 
     def ragged(values: Any, splits: list[int]) -> RaggedTensorValue:
         return RaggedTensorValue(values, np.array(splits, dtype=kind))

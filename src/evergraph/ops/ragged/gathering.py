@@ -54,7 +54,9 @@ def gather(
             indices=indices,
             OUTPUT_RAGGED_RANK=indices.shape.ndims + len(splits) - 1,
         )
-        return RaggedTensor.from_nested_row_splits(found.output_dense_values, found.output_nested_splits, validate=False)
+        return RaggedTensor.from_nested_row_splits(
+            found.output_dense_values, found.output_nested_splits, validate=False
+        )
 
 
 @ragged_gather.gradient

@@ -73,7 +73,7 @@ def ragged_range_shape(starts: Any, limits: Any, deltas: Any) -> Any:
     return (None if rows is None else rows + 1,), (None,)
 
 
-def _check_nested(nested_splits: Any, count: int) -> None:
+def check_nested(nested_splits: Any, count: int) -> None:
     """Require that splits are sorted and stay within what they partition."""
     sizes = [len(s) - 1 for s in nested_splits[1:]] + [count]
     for splits, size in zip(nested_splits, sizes, strict=True):
@@ -102,7 +102,7 @@ def ragged_gather(
     if off.size:
         where = "".join(f"[{int(i)}]" for i in np.unravel_index(off[0], indices.shape)) if indices.ndim else ""
         raise kernel_error(f"indices{where} = {flat[off[0]]} is not in [0, {rows})")
-    _check_nested(params_nested_splits, len(params_dense_values))
+    check_nested(params_nested_splits, len(params_dense_values))
     kind = params_nested_splits[0].dtype
     out = []
     for axis in range(1, indices.ndim):
@@ -187,4 +187,4 @@ def ragged_to_sparse_gradient(op: Any, *grads: Any) -> Any:
     return [None] * (len(op.inputs) - 1) + [raw_op("Reshape")(grads[1], shape)]
 
 
-__all__ = ["ragged_gather", "ragged_range", "ragged_to_sparse", "ranges", "splits_of"]
+__all__ = ["check_nested", "ragged_gather", "ragged_range", "ragged_to_sparse", "ranges", "splits_of"]

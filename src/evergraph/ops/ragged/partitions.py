@@ -30,9 +30,7 @@ def check_flag(validate: Any) -> None:
         raise TypeError("validate must have type bool")
 
 
-def from_value_rowids(
-    cls: Any, values: Any, value_rowids: Any, nrows: Any, name: str | None, validate: bool
-) -> Any:
+def from_value_rowids(cls: Any, values: Any, value_rowids: Any, nrows: Any, name: str | None, validate: bool) -> Any:
     check_flag(validate)
     with name_scope(name, "RaggedFromValueRowIds", [values, value_rowids, nrows]):
         values, rowids = _converted(cls, values, value_rowids, "value_rowids")

@@ -92,6 +92,23 @@ class RaggedTensorSpec(BatchableTypeSpec):
     def _flat_tensor_specs(self) -> list[Any]:
         return [TensorSpec(None, dtypes.variant)]
 
+    def _to_tensor_list(self, value: Any) -> list[Tensor]:
+        return [value._to_variant(batched_input=False)]
+
+    def _to_batched_tensor_list(self, value: Any) -> list[Tensor]:
+        return [value._to_variant(batched_input=True)]
+
+    def _from_compatible_tensor_list(self, tensor_list: Any) -> Any:
+        if self._ragged_rank <= 0:
+            raise ValueError(f"ragged_rank must be non-negative; got {self._ragged_rank}.")
+        found = RaggedTensor._from_variant(tensor_list[0], self._dtype, output_ragged_rank=self._ragged_rank)
+        if self._shape.ndims is not None:
+            rows = shapes.dimension_value(self._shape[0])
+            if rows is not None:
+                found.row_splits.set_shape([rows + 1])
+            found.flat_values.set_shape(TensorShape([None]).concatenate(self._shape[self._ragged_rank + 1 :]))
+        return found
+
     def _batch(self, batch_size: int | None) -> RaggedTensorSpec:
         shape = TensorShape([batch_size]).concatenate(self._shape)
         return RaggedTensorSpec(shape, self._dtype, self._ragged_rank + 1)

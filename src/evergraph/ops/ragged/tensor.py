@@ -239,6 +239,24 @@ class RaggedTensor(CompositeTensor):
 
         return to_sparse(self, name)
 
+    def _to_variant(self, batched_input: bool = False, name: str | None = None) -> Tensor:
+        from evergraph.ops.ragged.variants import to_variant
+
+        return to_variant(self, batched_input, name)
+
+    @classmethod
+    def _from_variant(
+        cls,
+        variant: Any,
+        dtype: Any,
+        output_ragged_rank: int,
+        input_ragged_rank: int | None = None,
+        name: str | None = None,
+    ) -> RaggedTensor:
+        from evergraph.ops.ragged.variants import from_variant
+
+        return from_variant(cls, variant, dtype, output_ragged_rank, input_ragged_rank, name)
+
     # What it consists of
 
     @property

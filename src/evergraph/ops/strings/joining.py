@@ -285,11 +285,17 @@ def _pads(values: Any) -> tuple[Any, Any]:
 
 
 def ragged_class() -> Any:
-    """`tf.RaggedTensor`, which another module declares."""
-    found = api.NAMES[""].get("RaggedTensor")
-    if found is None:
-        raise NotImplementedError("this needs tf.RaggedTensor, which Evergraph does not have yet")
-    return found
+    """`tf.RaggedTensor`, whose modules import this one."""
+    from evergraph.ops.ragged.tensor import RaggedTensor
+
+    return RaggedTensor
 
 
-__all__ = ["ngrams", "ragged_class", "reduce_join", "string_join", "unsorted_segment_join"]
+def tensor_or_ragged(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """`value` as a tensor, or as the `RaggedTensor` that it is; a `RaggedTensorValue` becomes one."""
+    from evergraph.ops.ragged.tensor import as_tensor_or_ragged
+
+    return as_tensor_or_ragged(value, dtype, name=name)
+
+
+__all__ = ["ngrams", "ragged_class", "reduce_join", "string_join", "tensor_or_ragged", "unsorted_segment_join"]

@@ -19,7 +19,7 @@ from evergraph.ops.arguments import either
 from evergraph.ops.joining import stack
 from evergraph.ops.opdef import Op, kernel_error, op
 from evergraph.ops.strings.elements import array_of, listed
-from evergraph.ops.strings.joining import ragged_class
+from evergraph.ops.strings.joining import ragged_class, tensor_or_ragged
 
 
 def _sparse(rows: list[list[bytes]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,8 +162,7 @@ def split(
     """
     input = either("input", input, "source", source)
     with name_scope(name, "StringSplit", [input]):
-        if not hasattr(input, "flat_values"):
-            input = convert_to_tensor(input, dtypes.string, "input")
+        input = tensor_or_ragged(input, dtypes.string, "input")
         if result_type == "SparseTensor" and isinstance(input, Tensor) and len(input.static_shape or ()) == 1:
             return _split(string_split_v2_op, input, "" if sep is None else sep, maxsplit=maxsplit)
         found = _split_ragged(input, sep, maxsplit)
@@ -172,6 +171,13 @@ def split(
         if result_type == "RaggedTensor":
             return found
         raise ValueError("result_type must be 'RaggedTensor' or 'SparseTensor'.")
+
+
+@public("compat.v2.strings.split")
+def split_to_rows(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = None) -> Any:
+    """As `split`, but always a `RaggedTensor`; a vector for a scalar."""
+    with name_scope(name, "StringSplit", [input]):
+        return _split_ragged(tensor_or_ragged(input, dtypes.string, "input"), sep, maxsplit)
 
 
 def _split_ragged(input: Any, sep: Any, maxsplit: int) -> Any:
@@ -194,9 +200,9 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
         ValueError: if the rank of `input` is not known.
     """
     with name_scope(name, "StringsByteSplit", [input]):
-        if hasattr(input, "flat_values"):
+        input = tensor_or_ragged(input, name="input")
+        if not isinstance(input, Tensor):
             return input.with_flat_values(bytes_split(input.flat_values))
-        input = convert_to_tensor(input, name="input")
         if input.static_shape is None:
             raise ValueError("input must have a statically-known rank.")
         rank = len(input.static_shape)

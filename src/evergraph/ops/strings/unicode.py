@@ -21,7 +21,7 @@ from evergraph.ops import shaping
 from evergraph.ops.joining import stack
 from evergraph.ops.opdef import kernel_error, op, unchanged_shape
 from evergraph.ops.strings.elements import array_of, listed, text
-from evergraph.ops.strings.joining import ragged_class
+from evergraph.ops.strings.joining import ragged_class, tensor_or_ragged
 
 _LARGEST = 0x10FFFF
 _MARK = 0xD800  # half of a pair: no decoder gives it, so it can stand for what could not be decoded
@@ -302,8 +302,8 @@ def unicode_encode(
     """
     with name_scope(name, "UnicodeEncode", [input]):
         again = (output_encoding, errors, replacement_char)
-        if not hasattr(input, "flat_values"):
-            input = convert_to_tensor(input)
+        input = tensor_or_ragged(input)
+        if isinstance(input, Tensor):
             if input.static_shape is None:
                 raise ValueError("Rank of input_tensor must be statically known.")
             rank = len(input.static_shape)
@@ -401,8 +401,7 @@ def _character_strings(codes: Any, encoding: str, errors: str, replacement_char:
 def _decoded(
     input: Any, encoding: str, errors: str, replacement_char: int, replace_controls: bool, with_offsets: bool
 ) -> Any:
-    if not hasattr(input, "flat_values"):
-        input = convert_to_tensor(input, name="input")
+    input = tensor_or_ragged(input, name="input")
     rank = input.shape.ndims
     if rank is None:
         raise ValueError("Rank of `input` must be statically known.")
