@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from evergraph.autodiff.gradients import UnconnectedGradients, gradients
+from evergraph.autodiff.gradients import gradients
+from evergraph.autodiff.walk import UnconnectedGradients
 from evergraph.framework import dtypes, nest
 from evergraph.framework.api import NAMES, public
 from evergraph.framework.convert import converted

@@ -51,9 +51,22 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
-    "python.framework.function": {"Defun": "ops.functions.defun:Defun"},
+    "python.framework.function": {
+        "Defun": "ops.functions.defun:Defun",
+        "_DefinedFunction": "ops.functions.defun:DefinedFunction",
+        "_OverloadedFunction": "ops.functions.defun:OverloadedFunction",
+        **{
+            name: f"ops.functions.defun:{name}" for name in ("get_extra_args", "get_extra_inputs", "get_extra_vars")
+        },
+        "_from_definition": "ops.functions.library:from_definition",
+        "from_library": "ops.functions.library:from_library",
+    },
+    "python.framework.graph_to_function_def": {
+        "graph_to_function_def": "ops.functions.library:graph_to_function_def"
+    },
     "python.ops.functional_ops": {
-        name: f"ops.functions.branches:{name}" for name in ("For", "If", "While", "partitioned_call", "remote_call")
+        name: f"ops.functions.branches:{name}"
+        for name in ("For", "Gradient", "If", "While", "partitioned_call", "remote_call")
     },
     "python.framework.error_interpolation": {
         "create_graph_debug_info_def": "training.meta_graph:create_graph_debug_info_def"
@@ -195,10 +208,13 @@ OURS: dict[str, dict[str, str]] = {
         "to_tensor": "ops.ragged.dense:ragged_to_tensor",
         "ragged_to_dense": "ops.ragged.to_dense:ragged_to_dense",
     },
+    "python.ops.ragged.ragged_factory_ops": {
+        "_default_inner_shape_for_pylist": "ops.ragged.factories:default_inner_shape",
+        "_find_scalar_and_max_depth": "ops.ragged.factories:depths",
+    },
     "python.ops.ragged.ragged_gather_ops": {
         name: f"ops.ragged.gathering:{name}" for name in ("gather", "gather_nd")
     },
-    "python.ops.ragged.ragged_map_ops": {"map_fn": "ops.ragged.mapping_rows:map_fn"},
     "python.ops.ragged.ragged_math_ops": {
         name: f"ops.ragged.reducing:{name}"
         for name in (
@@ -207,7 +223,10 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.ops.ragged.ragged_squeeze_op": {"squeeze": "ops.ragged.rearranging:squeeze"},
-    "python.ops.ragged.ragged_string_ops": {"reduce_join": "ops.ragged.dispatching:ragged_reduce_join"},
+    "python.ops.ragged.ragged_string_ops": {
+        "reduce_join": "ops.ragged.dispatching:ragged_reduce_join",
+        "string_split_v2": "ops.strings.splitting:split_to_rows",
+    },
     "python.ops.ragged.ragged_tensor": {
         "RaggedTensorType": "ops.ragged.spec:RaggedTensorType",
         "convert_to_tensor_or_ragged_tensor": "ops.ragged.tensor:as_tensor_or_ragged",

@@ -48,7 +48,7 @@ def draw(instruction: Instruction, args: list[Any], counter: int) -> np.ndarray:
     blocks = PIECE * per_output // 4 // philox.WORDS_PER_BLOCK
     seeds = [np.uint64(int(attrs[name]) % 2**64) for name in ("seed", "seed2")]
     piece = _piece(kind)
-    for number in range(0, -(-out.size // PIECE)):
+    for number in range(-(-out.size // PIECE)):
         begin = number * PIECE
         at = np.uint64((counter + number * blocks) % 2**64)
         with jax.enable_x64(True):

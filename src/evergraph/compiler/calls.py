@@ -193,13 +193,20 @@ class _Writer:
             return self.loop(inputs, controls)
         if call.type == "SymbolicGradient":
             body = gradient_body(graph, call.attrs["f"])
+            if len(body.results) != len(call.outputs):
+                raise errors.InvalidArgumentError(
+                    None,
+                    call,
+                    f"SymGrad expects to return {len(call.outputs)} (s) outputs but get {len(body.results)} (s) outputs "
+                    f"instead: {body.function_name!r} gives them",
+                )
         elif call.type in _BY_ATTRIBUTE:
             body = body_of(graph, call.attrs[_BY_ATTRIBUTE[call.type]])
             inputs = inputs[1:] if call.type == "RemoteCall" else inputs
         else:
             body = body_of(graph, call.type)
         results, effects = self.body(body, inputs, controls)
-        done = self.op("NoOp", (), (), None, dict.fromkeys([*controls, *effects, *(t.op for t in results)]))
+        done = self.op("NoOp", (), (), None, list(dict.fromkeys([*controls, *effects, *(t.op for t in results)])))
         return results, done
 
     def branch(
@@ -269,8 +276,8 @@ class _Writer:
         decided = self.op("LoopCond", [go], [(dtypes.bool, ())]).outputs[0]
         switched: dict[int, Operation] = {}
         for i in turning:
-            kind = (inside[i].dtype, inside[i].static_shape)
-            switched[i] = self.op("Switch", [inside[i], decided], [kind, kind], {"T": inside[i].dtype})
+            side = (inside[i].dtype, inside[i].static_shape)
+            switched[i] = self.op("Switch", [inside[i], decided], [side, side], {"T": inside[i].dtype})
         bodies = [self.passed(switched[i].outputs[1], decided.op) if i in switched else t for i, t in enumerate(inside)]
         results, effects = self.body(body, bodies, [bodies[turning[0]].op])
         outputs = list(arguments)
@@ -299,7 +306,10 @@ def _spell(call: Operation, spelled: Spelled, fed: frozenset[Tensor]) -> None:
 def gradient_body(graph: Any, function: Any) -> FunctionGraph:
     """The body of a function's derivative: from its arguments and one gradient per result to one per argument."""
     forward = body_of(graph, function)
-    declared = graph._attachments.get("gradient functions", {}).get(forward.function_name)
+    outermost = graph
+    while isinstance(outermost, FunctionGraph):
+        outermost = outermost.outer_graph
+    declared = outermost._attachments.get("gradient functions", {}).get(forward.function_name)
     if declared is not None:
         return body_of(graph, declared)
     kept = graph._attachments.setdefault("gradient bodies", {})

@@ -35,7 +35,7 @@ def checks_apart(
 
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
     results = jax.tree.structure(shapes[:2])
-    count = results.num_leaves
+    count = len(jax.tree.leaves(shapes[:2]))
     jaxpr = closed.jaxpr
     wanted = list(jaxpr.outvars[count:])
     needed, equations, elements = {v for v in wanted if not isinstance(v, Literal)}, 0, 0

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from evergraph.framework import dtypes, errors
 from evergraph.framework.operation import Operation
@@ -70,7 +71,7 @@ class Effects:
 
 
 def effects(
-    ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Operation, Operation] | None = None
+    ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Operation, Any] | None = None
 ) -> Effects:
     """The effects of `ops`, which are in topological order with creation order as the tie-break.
 

@@ -67,9 +67,9 @@ def families(
     steps: list[Instruction | Family] = []
     packs: list[tuple[Register, ...]] = []
     packed: set[Register] = set()
-    for level in sorted(by_depth):
+    for place in sorted(by_depth):
         alike: dict[Any, list[Instruction]] = {}
-        for number, instruction in enumerate(by_depth[level]):
+        for number, instruction in enumerate(by_depth[place]):
             alike.setdefault(_likeness(instruction, token) or number, []).append(instruction)
         for likeness, members in alike.items():
             if len(members) < SMALLEST_FAMILY or type(likeness) is int:
@@ -77,8 +77,8 @@ def families(
                 continue
             steps.append(Family(members))
             for member in members:
-                for place, register in enumerate(member.outputs):
-                    token[register] = likeness, place
+                for output, register in enumerate(member.outputs):
+                    token[register] = likeness, output
             for registers in zip(*(m.inputs for m in members), strict=True):
                 is_new = packed.isdisjoint(registers) and len(set(registers)) == len(registers)
                 if is_new and all(r in variables for r in registers):

@@ -90,7 +90,7 @@ class Program:
 
     def __call__(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
-    ) -> tuple[list[Any], list[Any], Any]:
+    ) -> tuple[list[Any], list[Any] | None, Any]:
         """Outputs (and, where it depends on values, how far the random streams went), new values, whether checks hold."""
         with self._x64(True):
             if self.moves:

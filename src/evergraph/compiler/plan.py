@@ -45,7 +45,7 @@ Register = int
 class Instruction:
     """One op of a stage, ready to run: kernel, registers in, registers out."""
 
-    op: Operation
+    op: Any  # an Operation, or a LoopOp in place of one
     kernel: Callable[..., Any]
     inputs: tuple[Any, ...]  # a register per input; a tuple of registers for a list input
     grouped: bool  # whether some input is a list

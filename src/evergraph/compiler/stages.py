@@ -97,7 +97,7 @@ def levels(
             if device not in placed:
                 placed[device] = place(op)
             kinds[op] = placed[device]
-    result: dict[Operation, Level] = {}
+    result: dict[Any, Level] = {}
     passive = VARIABLE_OPS | {"Const"}
     for op in ops:
         kind = kinds[op]

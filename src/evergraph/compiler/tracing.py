@@ -370,8 +370,8 @@ class _Loop:
             states = tuple(a.state for a in changed)
             return values, states, used, factors, trip + np.int32(1), ok & holds, self.go(values)
 
-        values, states, used, factors, _, ok, _ = lax.while_loop(lambda carry: carry[6], body, carry)
-        values = list(values)
+        after, states, used, factors, _, ok, _ = lax.while_loop(lambda carry: carry[6], body, carry)
+        values = list(after)
         for i, total in enumerate(self.sums):
             a, b = (f.reshape(-1, f.shape[-1]) for f in factors[2 * i : 2 * i + 2])
             values[total.variable] = values[total.variable] + a.T @ b

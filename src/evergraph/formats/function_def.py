@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from evergraph.formats import messages
@@ -15,22 +16,37 @@ from evergraph.framework.tensor import Tensor
 
 def to_function_def(body: FunctionGraph) -> Any:
     """The FunctionDef that describes `body`."""
+    proto = function_def_of(body.function_name, body._ops, body.arguments, body.results, body.result_names)
+    proto.signature.description = body.description
+    for key, value in body.function_attributes.items():
+        _write_attribute(proto.attr[key], value)
+    return proto
+
+
+def function_def_of(
+    function_name: str,
+    ops: Sequence[Operation],
+    arguments: Sequence[Tensor],
+    results: Sequence[Tensor],
+    result_names: Sequence[str] | None = None,
+) -> Any:
+    """The FunctionDef of some ops of a graph, from tensors that the caller gives to tensors that it gets."""
     proto = messages.FunctionDef()
     signature = proto.signature
-    signature.name = body.function_name
-    signature.is_stateful = any(op.opdef.is_stateful for op in body._ops)
-    argument_name: dict[Operation, str] = {}
-    for t in body.arguments:
-        name = t.op.name.replace("/", "_").lower()
-        argument_name[t.op] = name
+    signature.name = function_name
+    signature.is_stateful = any(op.opdef.is_stateful for op in ops)
+    argument_name: dict[Operation | Tensor, str] = {}
+    for t in arguments:
+        name = t.op.name.replace("/", "_").lower() + (f"_{t.value_index}" if t.value_index else "")
+        argument_name[t] = argument_name[t.op] = name
         signature.input_arg.add(name=name, type=int(t.dtype.base_dtype))
 
     def written(t: Tensor) -> str:
-        if t.op in argument_name:
-            return argument_name[t.op]
+        if t in argument_name:
+            return argument_name[t]
         return "{}:{}:{}".format(t.op.name, *_named_output(t))
 
-    for op in body._ops:
+    for op in ops:
         if op in argument_name:
             continue
         node = proto.node_def.add()
@@ -38,10 +54,12 @@ def to_function_def(body: FunctionGraph) -> Any:
         del node.input[:]
         node.input.extend(written(t) for t in op.inputs)
         node.input.extend("^" + argument_name.get(c, c.name) for c in op._control_inputs)
-    for i, t in enumerate(body.results):
+    for i, t in enumerate(results):
         name = (
-            f"output_{i}"
-            if t.op in argument_name
+            result_names[i]
+            if result_names
+            else f"output_{i}"
+            if t in argument_name
             else t.op.name.replace("/", "_").lower() + (f"_{t.value_index}" if t.value_index else "")
         )
         taken = {arg.name for arg in signature.output_arg} | set(argument_name.values())
@@ -49,9 +67,20 @@ def to_function_def(body: FunctionGraph) -> Any:
             name += "_"
         signature.output_arg.add(name=name, type=int(t.dtype.base_dtype))
         proto.ret[name] = written(t)
-    for position, t in enumerate(body.arguments):
+    for position, t in enumerate(arguments):
         _write_shape(proto.arg_attr[position].attr["_output_shapes"].list.shape.add(), t.static_shape)
     return proto
+
+
+def _write_attribute(proto: Any, value: bool | int | float | str | bytes) -> None:
+    if isinstance(value, bool):
+        proto.b = value
+    elif isinstance(value, int):
+        proto.i = value
+    elif isinstance(value, float):
+        proto.f = value
+    else:
+        proto.s = value.encode() if isinstance(value, str) else value
 
 
 def _named_output(t: Tensor) -> tuple[str, int]:

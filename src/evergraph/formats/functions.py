@@ -78,8 +78,8 @@ def from_function_def(proto: Any, outer: Graph) -> FunctionGraph:
     results = []
     for arg in signature.output_arg:
         source = flat(proto.ret[arg.name])
-        name, _, position = source.partition(":")
-        results.append(mapped[source] if source in mapped else made_ops[name].outputs[int(position or 0)])
+        name, _, index = source.partition(":")
+        results.append(mapped[source] if source in mapped else made_ops[name].outputs[int(index or 0)])
     body.finish(results)
     return body
 

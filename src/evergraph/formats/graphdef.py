@@ -234,6 +234,8 @@ class _Codec:
             proto.library.function.append(
                 to_function_def(function) if isinstance(function, FunctionGraph) else function
             )
+        for name, gradient in graph._attachments.get("gradient functions", {}).items():
+            proto.library.gradient.add(function_name=name, gradient_func=gradient)
         return proto
 
     def attr_from_proto(self, value: Any) -> Any:
@@ -369,6 +371,8 @@ class _Import:
         for function in graph_def.library.function:
             copied = messages.FunctionDef.FromString(function.SerializeToString())
             graph._functions.setdefault(copied.signature.name, copied)
+        for pair in graph_def.library.gradient:
+            graph._attachments.setdefault("gradient functions", {}).setdefault(pair.function_name, pair.gradient_func)
         if graph_def.versions.producer:
             graph._producer = min(graph._producer, graph_def.versions.producer)
         for position in self.order():

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -263,6 +263,9 @@ class _Collectors(threading.local):
 
     def __getitem__(self, position: int) -> CheckCollector:
         return self._stack[position]
+
+    def __iter__(self) -> Iterator[CheckCollector]:
+        return iter(self._stack)
 
 
 collectors = _Collectors()

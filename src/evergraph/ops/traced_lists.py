@@ -38,6 +38,16 @@ class TracedList:
         self.home.append(self)
 
     def rows(self) -> int:
+        """How many rows the buffer has room for."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> Any:
+        """What a loop that changes the list carries along."""
+        raise NotImplementedError
+
+    @state.setter
+    def state(self, value: Any) -> None:
         raise NotImplementedError
 
     def allocate(self, xp: Any, row_shape: tuple[int, ...]) -> None:

@@ -217,6 +217,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
                 _store(state, program.donated, [returned[k] for k in program.donated])
             _run_again(plan, stage, choice, state, registers)
             return
+        assert writes is not None
         if choice.runs == 0 and not state.has_packs:
             # Only the first result can change a variable's shape: the program is for one signature.
             variables.update(zip(program.writes, writes, strict=True))

@@ -150,8 +150,8 @@ def _argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     if isinstance(function, functools.partial):
         names = _argument_names(function.func)[len(function.args) :]
         return tuple(name for name in names if name not in function.keywords)
-    if not inspect.isroutine(function) and callable(function):
-        function = function.__call__
+    if not inspect.isroutine(function):
+        function = type(function).__call__.__get__(function)
     names = tuple(inspect.getfullargspec(function).args)
     return names[1:] if inspect.ismethod(function) and names else names
 

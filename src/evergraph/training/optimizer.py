@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evergraph.autodiff.gradients import gradients
+from evergraph.autodiff.tape import GradientTape
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
@@ -70,7 +71,8 @@ class Optimizer:
         """Add the ops of one step that makes `loss` smaller: `compute_gradients`, then `apply_gradients`.
 
         Args:
-            loss: a tensor.
+            loss: a tensor, or a function without arguments that gives one; then the resource variables
+                it reads are changed.
             global_step: a variable to add one to.
             var_list: the variables to change; by default the trainable ones.
             gate_gradients: `GATE_NONE`, `GATE_OP` (all gradients of an op before any is used) or `GATE_GRAPH` (all
@@ -118,7 +120,7 @@ class Optimizer:
             For each variable its gradient (a tensor, `IndexedSlices`, or None if `loss` does not depend on it) and it.
         """
         if callable(loss):
-            raise RuntimeError("`loss` must be a tensor: a function is for eager execution only.")
+            return _gradients_of_call(loss, var_list, grad_loss)
         if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
             raise ValueError(
                 "gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH.  "
@@ -332,6 +334,21 @@ def _incremented(global_step: Any, name: str) -> Any:
         one = convert_to_tensor(1, dtype=global_step.dtype)
         return state.assign_add_variable_op(global_step.handle, one, name=name)
     return state.assign_add(global_step, 1, name=name)
+
+
+def _gradients_of_call(loss: Callable[[], Any], var_list: Any, grad_loss: Any) -> list[tuple[Any, Any]]:
+    """The gradients of what `loss` gives, with respect to `var_list` or the trainable variables it reads."""
+    graph = get_default_graph()
+    before = len(graph._ops)
+    with GradientTape() as tape:
+        value = loss()
+    if var_list is None:  # resource variables read in the call, as TensorFlow's tape sees them
+        read = {op.inputs[0] for op in graph._ops[before:] if op.type == "ReadVariableOp"}
+        var_list = [v for v in trainable_variables() if is_resource_variable(v) and v.handle in read]
+    else:
+        var_list = _flat(var_list)
+    with control_dependencies([value]):
+        return list(zip(tape.gradient(value, var_list, grad_loss), var_list, strict=True))
 
 
 def _as_gradient(grad: Any) -> Any:

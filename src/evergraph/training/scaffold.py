@@ -9,8 +9,8 @@ from evergraph.framework import log
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.scopes import GraphKeys, add_to_collection, get_collection
-from evergraph.ops.joining import concat
 from evergraph.ops.grouping import group
+from evergraph.ops.joining import concat
 from evergraph.ops.summary.functions import merge_all
 from evergraph.ops.table_initializers import tables_initializer
 from evergraph.ops.variables import (

@@ -1,7 +1,8 @@
 """`tf.train.Server`: a place where variables live on between sessions, in this process.
 
 A server of a cluster with one task is all here: its sessions run in this process and share what they hold. The tasks of
-larger clusters have to find each other over a network, which is not there yet.
+larger clusters have to find each other over a network, which is not there yet: a session refuses ops that are placed on
+the devices of another task.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _address(server_def: Any) -> str:
 
 @public("train.Server", "distribute.Server")
 class Server:
-    """A task of a cluster whose only one it is: sessions on its `target` share variables, queues and tables.
+    """A task of a cluster, whose devices are this process's: sessions on its `target` share variables, queues and tables.
 
     Args:
         server_or_cluster_def: a `ServerDef`, or a `ClusterSpec` or what makes one.
@@ -81,7 +82,6 @@ class Server:
         InternalError: if the cluster has no such job or task.
         InvalidArgumentError: if its address has no port.
         UnknownError: if another server of this process has that address.
-        UnimplementedError: when it starts, if the cluster has other tasks.
 
     >>> server = tf.train.Server.create_local_server()
     >>> v = tf.Variable(1.0)
@@ -112,14 +112,6 @@ class Server:
 
     def start(self) -> None:
         """Let sessions use it; a server that has been started is left as it is."""
-        tasks = sum(len(job.tasks) for job in self._server_def.cluster.job)
-        if tasks > 1:
-            raise errors.UnimplementedError(
-                None,
-                None,
-                f"tf.train.Server: the cluster has {tasks} tasks, and only clusters of one task are supported: "
-                "sessions cannot use the devices of another process.",
-            )
         mine = getattr(self, "_served", None)
         if mine is not None and SERVED.get(self._target) is mine:
             return

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evergraph.formats import files
-from evergraph.framework import errors, stacks
+from evergraph.framework import errors
 from evergraph.framework.api import public
 from evergraph.framework.convert import as_text
-from evergraph.framework.graph import get_default_graph
 from evergraph.framework.tensor import Tensor
-from evergraph.runtime.export.pure_function import named_feeds
+from evergraph.runtime.export.pure_function import named_feeds, session_and_graph
 from evergraph.runtime.export.stablehlo import exported
 from evergraph.runtime.fetches import Fetches
 from evergraph.runtime.session import Session
@@ -50,11 +49,10 @@ def to_stablehlo(
     >>> "stablehlo.reduce" in module.mlir_module()
     True
     """
-    session = session if session is not None else stacks.get_default_session()
+    session, graph = session_and_graph(session)
     made = exported(fetches, feeds, session, shapes, tuple(platforms))
     if path is not None:
         name = files.local(as_text(os.fspath(path)))
-        graph = session.graph if session is not None else get_default_graph()
         text = name.endswith(".mlir")
         files.write_file(name, made.mlir_module().encode() if text else bytes(made.mlir_module_serialized))
         files.write_file(name + ".pb", frozen(graph, session, fetches, feeds).SerializeToString())

@@ -193,6 +193,5 @@ def test_a_shape_that_depends_on_a_feed_is_refused_when_it_is_traced():
     with tf.Graph().as_default():
         n = tf.placeholder(tf.int32, [], name="n")
         function, _ = tf.to_jax(tf.zeros([n, 2]), [n])
-        assert function({}, 3) is not None or True
         with pytest.raises(tf.errors.UnimplementedError, match="XLA must know"):
             jax.jit(function)({}, 3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from evergraph.autodiff.gradients import gradients
 from evergraph.framework import log, stacks
 from evergraph.framework.api import public
 from evergraph.ops.filling import zeros_like
-from evergraph.ops.joining import concat
 from evergraph.ops.identity import placeholder
+from evergraph.ops.joining import concat
 from evergraph.ops.shaping import reshape
 from evergraph.ops.variables import trainable_variables
 
@@ -62,7 +62,7 @@ class ExternalOptimizerInterface:
         self._packed_equality_grads = [self._pack(grads) for grads in equalities_grads]
         self._packed_inequality_grads = [self._pack(grads) for grads in inequalities_grads]
         ends = list(accumulate((math.prod(_shape(v)) for v in self._vars), initial=0))
-        self._packing_slices = [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+        self._packing_slices = [slice(start, end) for start, end in pairwise(ends)]
 
     def _bounds(self, var_to_bounds: Any) -> list[tuple[Any, Any]]:
         found: list[tuple[Any, Any]] = []
@@ -210,7 +210,7 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
                     raise ValueError("Bounds must be set using the var_to_bounds argument")
                 raise ValueError(f"Optimizer keyword arg '{name}' is set automatically and cannot be injected manually")
         try:
-            import scipy.optimize
+            import scipy.optimize  # type: ignore[import-untyped, unused-ignore]
         except ImportError as error:
             raise ImportError(
                 "tf.contrib.opt.ScipyOptimizerInterface needs SciPy, which is not installed: pip install scipy"

@@ -49,3 +49,10 @@ def _gradient_of_remote_call(op: Operation, *grads: Any) -> list[Any]:
 for _kind in ("PartitionedCall", "StatefulPartitionedCall"):
     raw_op(_kind).opdef.gradient = gradient_of_call
 raw_op("RemoteCall").opdef.gradient = _gradient_of_remote_call
+
+
+def _like_the_arguments(op: Operation) -> list[Any]:
+    return [t.static_shape for t in op.inputs[: len(op.outputs)]]
+
+
+raw_op("SymbolicGradient").shape_from_op(_like_the_arguments)

@@ -118,7 +118,7 @@ def _nested(
         return dense(pylist, dtype, ())
     if ragged_rank is not None and ragged_rank < 0:
         raise ValueError(f"Invalid ragged_rank={ragged_rank!r}: must be nonnegative")
-    scalar_depth, depth = _depths(pylist)
+    scalar_depth, depth = depths(pylist)
     if scalar_depth is not None and depth > scalar_depth:
         raise ValueError(f"Invalid pylist={pylist!r}: empty list nesting is greater than scalar value nesting")
     if inner_shape is not None and ragged_rank is not None:
@@ -131,7 +131,7 @@ def _nested(
     if ragged_rank == 0 or ragged_rank is None and depth - len(inner_shape or ()) < 2:
         return dense(pylist, dtype, inner_shape)
     if inner_shape is None:
-        inner_shape = () if ragged_rank is None else _inner_shape(pylist, ragged_rank)
+        inner_shape = () if ragged_rank is None else default_inner_shape(pylist, ragged_rank)
     if ragged_rank is None:
         ragged_rank = max(1, (depth if scalar_depth is None else scalar_depth - len(inner_shape)) - 1)
     nested = []
@@ -152,14 +152,14 @@ def _is_nested(x: Any) -> bool:
     return isinstance(x, list | tuple) or np.ndim(x) != 0
 
 
-def _depths(pylist: Any) -> tuple[int | None, int]:
+def depths(pylist: Any) -> tuple[int | None, int]:
     """How deep the scalars are (None if there are none), and the lists."""
     if not _is_nested(pylist):
         return 0, 0
     scalars: int | None = None
     deepest = 1
     for child in pylist:
-        inner_scalars, inner = _depths(child)
+        inner_scalars, inner = depths(child)
         if inner_scalars is not None:
             if scalars not in (None, inner_scalars + 1):
                 raise ValueError("all scalar values must have the same nesting depth")
@@ -168,7 +168,7 @@ def _depths(pylist: Any) -> tuple[int | None, int]:
     return scalars, deepest
 
 
-def _inner_shape(pylist: Any, ragged_rank: int) -> tuple[int, ...]:
+def default_inner_shape(pylist: Any, ragged_rank: int) -> tuple[int, ...]:
     """The shape of the values below `ragged_rank` partitions."""
     values = pylist
     for axis in range(ragged_rank):
@@ -197,4 +197,4 @@ def _check_shape(item: Any, shape: list[int]) -> None:
             _check_shape(child, shape[1:])
 
 
-__all__ = ["constant", "constant_value", "placeholder"]
+__all__ = ["constant", "constant_value", "default_inner_shape", "depths", "placeholder"]

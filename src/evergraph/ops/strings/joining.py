@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import api, dtypes, errors, shapes
+from evergraph.framework import dtypes, errors, shapes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope

@@ -165,7 +165,7 @@ def split(
         input = tensor_or_ragged(input, dtypes.string, "input")
         if result_type == "SparseTensor" and isinstance(input, Tensor) and len(input.static_shape or ()) == 1:
             return _split(string_split_v2_op, input, "" if sep is None else sep, maxsplit=maxsplit)
-        found = _split_ragged(input, sep, maxsplit)
+        found = split_to_rows(input, sep, maxsplit)
         if result_type == "SparseTensor":
             return found.to_sparse()
         if result_type == "RaggedTensor":
@@ -177,19 +177,15 @@ def split(
 def split_to_rows(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = None) -> Any:
     """As `split`, but always a `RaggedTensor`; a vector for a scalar."""
     with name_scope(name, "StringSplit", [input]):
-        return _split_ragged(tensor_or_ragged(input, dtypes.string, "input"), sep, maxsplit)
-
-
-def _split_ragged(input: Any, sep: Any, maxsplit: int) -> Any:
-    with name_scope(None, "StringSplit", [input]):
+        input = tensor_or_ragged(input, dtypes.string, "input")
         if not isinstance(input, Tensor):
-            return input.with_flat_values(_split_ragged(input.flat_values, sep, maxsplit))
+            return input.with_flat_values(split_to_rows(input.flat_values, sep, maxsplit))
         rank = None if input.static_shape is None else len(input.static_shape)
         if rank == 0:
-            return _split_ragged(stack([input]), sep, maxsplit)[0]
+            return split_to_rows(stack([input]), sep, maxsplit)[0]
         if rank is None or rank == 1:
             return _ragged(_split(string_split_v2_op, input, "" if sep is None else sep, maxsplit=maxsplit))
-        return _split_ragged(ragged_class().from_tensor(input), sep, maxsplit)
+        return split_to_rows(ragged_class().from_tensor(input), sep, maxsplit)
 
 
 @public("strings.bytes_split")
@@ -216,4 +212,4 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
         )
 
 
-__all__ = ["bytes_split", "split", "string_split"]
+__all__ = ["bytes_split", "split", "split_to_rows", "string_split"]

@@ -13,7 +13,6 @@ import numpy as np
 
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
-from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import ShapeError, size_of, with_rank
 from evergraph.framework.tensor import Tensor

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,20 @@ def to_jax(fetches: Any, feeds: Any = (), session: Any = None) -> tuple[Callable
     >>> np.asarray(function(parameters, np.array([[3.0, 4.0]], np.float32)))
     array([[11.]], dtype=float32)
     """
-    session = session if session is not None else stacks.get_default_session()
-    graph = session.graph if session is not None else get_default_graph()
+    session, graph = session_and_graph(session)
     names, tensors = named_feeds(graph, feeds)
     taken = Fetches(graph, fetches)
     plan = pure_plan(list(taken.elements), tensors)
     pure = PureFunction(plan, taken, names)
     return pure, pure.parameters(session)
+
+
+def session_and_graph(session: Any) -> tuple[Any, Any]:
+    """The session asked for, or the default one if it runs the default graph, or none; and the graph."""
+    if session is not None:
+        return session, session.graph
+    graph, default = get_default_graph(), stacks.get_default_session()
+    return (default if default is not None and default.graph is graph else None), graph
 
 
 def named_feeds(graph: Any, feeds: Any) -> tuple[list[str], list[Tensor]]:
@@ -183,12 +191,18 @@ class PureFunction:
                     raise uninitialized(self.plan, state, key, None)
         return found
 
+    @cached_property
+    def _compiled(self) -> Any:
+        import jax
+
+        return jax.jit(self._computed)
+
     def __call__(self, parameters: Mapping[str, Any], *feeds: Any, counter: Any = 0, **named: Any) -> Any:
         given = self._given(feeds, named)
         self._warn_of_doubles()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Explicitly requested dtype")  # 64 bits without `jax_enable_x64`
-            return self._fetches.values(self._computed(parameters, given, counter))
+            return self._fetches.values(self._compiled(dict(parameters), given, counter))
 
     def _warn_of_doubles(self) -> None:
         import jax

@@ -9,7 +9,8 @@ from evergraph.framework.graph import get_default_graph
 from evergraph.framework.scopes import GraphKeys
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.initializers import Ones
-from evergraph.ops.variable_scope import AUTO_REUSE, get_variable, variable_scope
+from evergraph.ops.variable_scope import get_variable, variable_scope
+from evergraph.ops.variable_store import AUTO_REUSE
 from evergraph.training.global_step import read_global_step
 
 STEPS_PER_RUN = "hooks_steps_per_run"

@@ -10,13 +10,13 @@ import numpy as np
 
 from evergraph.formats import files
 from evergraph.formats.graphdef import import_graph_def
-from evergraph.framework import errors, stacks
+from evergraph.framework import errors
 from evergraph.framework.api import public
 from evergraph.framework.convert import as_text
-from evergraph.framework.graph import Graph, get_default_graph
+from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
-from evergraph.runtime.export.pure_function import named_feeds
+from evergraph.runtime.export.pure_function import named_feeds, session_and_graph
 from evergraph.runtime.fetches import Fetches
 from evergraph.runtime.session import Session
 from evergraph.training.onnx_files import arrangement, elementwise, networks
@@ -55,8 +55,7 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
     ['Relu', 'Identity']
     """
     onnx = _package()
-    session = session if session is not None else stacks.get_default_session()
-    graph = session.graph if session is not None else get_default_graph()
+    session, graph = session_and_graph(session)
     outputs = _named_outputs(graph, fetches)
     names, fed = named_feeds(graph, feeds)
     own = Graph()

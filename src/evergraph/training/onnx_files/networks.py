@@ -8,7 +8,7 @@ import numpy as np
 
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
-from evergraph.training.onnx_files.writer import NotMapped, Writer, maps, rank_of
+from evergraph.training.onnx_files.writer import Dilated, NotMapped, Writer, entries, maps, rank_of
 
 
 @maps("MatMul")
@@ -91,18 +91,67 @@ class Images:
 
 @maps("Conv2D")
 def conv2d(w: Writer, op: Operation) -> Any:
+    x = op.inputs[0]
+    if x in w.dilated:
+        if op.attrs["padding"] != b"VALID" or set(op.attrs["strides"]) != {1}:
+            raise NotMapped("it is dilated, and has strides or padding besides")
+        w.dilated[op.outputs[0]] = w.dilated[x]._replace(convolution=op)
+        return None
     images, (x, filters) = Images(w, op), op.inputs
-    height, width, depth, _ = w.static(filters, "filter").shape
+    height, width = w.static(filters, "filter").shape[:2]
     strides, dilations = images.two("strides"), images.two("dilations")
-    channels = images.channels(x)
-    group = 1 if channels is None else channels // depth
-    kernel = w.constant(w.known[filters].transpose(3, 2, 0, 1), name=filters.op.name)
     more = images.pads(x, [height, width], strides, dilations)
-    inputs = [images.input(x), kernel]
+    return images.give(_convolution(w, images, x, filters, strides, dilations, more))
+
+
+def _convolution(
+    w: Writer,
+    images: Images,
+    x: Tensor,
+    filters: Tensor,
+    strides: list[int],
+    dilations: list[int],
+    more: dict[str, Any],
+) -> str:
+    height, width, depth, _ = w.static(filters, "filter").shape
+    channels = images.channels(x)
+    kernel = w.constant(w.known[filters].transpose(3, 2, 0, 1), name=filters.op.name)
     made = w.node(
-        "Conv", inputs, kernel_shape=[height, width], strides=strides, dilations=dilations, group=group, **more
+        "Conv",
+        [images.input(x), kernel],
+        kernel_shape=[height, width],
+        strides=strides,
+        dilations=dilations,
+        group=1 if channels is None else channels // depth,
+        **more,
     )
-    return images.give(made)
+    return str(made)
+
+
+@maps("SpaceToBatchND")
+def into_blocks(w: Writer, op: Operation) -> Any:
+    image, block, paddings = op.inputs
+    sizes = [int(v) for v in w.static(block, "block_shape")]
+    if len(sizes) != 2:
+        raise NotMapped(f"block_shape {sizes}")
+    w.dilated[op.outputs[0]] = Dilated(image, sizes, w.static(paddings, "paddings").astype(np.int64))
+
+
+@maps("BatchToSpaceND")
+def out_of_blocks(w: Writer, op: Operation) -> Any:
+    found = w.dilated.get(op.inputs[0])
+    if found is None or found.convolution is None:
+        raise NotMapped("it is no part of a dilated convolution")
+    crops = w.static(op.inputs[2], "crops").astype(np.int64)
+    begins, ends = found.paddings[:, 0], found.paddings[:, 1] - crops[:, 1]
+    if crops[:, 0].any() or (ends < 0).any() or list(w.static(op.inputs[1], "block_shape")) != found.block:
+        raise NotMapped("its crops are not those of a dilated convolution")
+    convolution = found.convolution
+    pads = [int(n) for n in (*begins, *ends)]
+    made = _convolution(
+        w, Images(w, convolution), found.image, convolution.inputs[1], [1, 1], found.block, {"pads": pads}
+    )
+    w.put_nchw(op.outputs[0], made)
 
 
 @maps("DepthwiseConv2dNative")
@@ -124,10 +173,8 @@ def conv2d_transpose(w: Writer, op: Operation) -> Any:
     images, (_, filters, gradient) = Images(w, op), op.inputs
     values = w.static(filters, "filter")
     window, strides, dilations = list(values.shape[:2]), images.two("strides"), images.two("dilations")
-    sizes = images.sizes(op.outputs[0])
-    if op.inputs[0] in w.known:
-        given = [int(v) for v in w.known[op.inputs[0]]]
-        sizes = tuple(given[1:3] if images.last else given[2:4])
+    given = entries(w, op.inputs[0])
+    sizes = given[1:3] if images.last else given[2:4]
     small = images.sizes(gradient)
     if op.attrs["padding"] not in (b"SAME", b"VALID") or None in sizes or None in small:
         raise NotMapped("its padding, or the size of what comes out, is not known")

@@ -8,7 +8,7 @@ convolutions has one transposition at its start and one at its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,15 @@ def maps(*types: str) -> Callable[[Mapping], Mapping]:
     return declare
 
 
+class Dilated(NamedTuple):
+    """A tensor inside of SpaceToBatchND, Conv2D, BatchToSpaceND, which together are a dilated convolution."""
+
+    image: Tensor
+    block: list[int]
+    paddings: np.ndarray
+    convolution: Operation | None = None
+
+
 class Writer:
     """Collects nodes and constants.
 
@@ -52,6 +61,7 @@ class Writer:
         self._of_value: dict[Any, str] = {}
         self._names: dict[Tensor, str] = {}
         self._nchw: dict[Tensor, str] = {}
+        self.dilated: dict[Tensor, Dilated] = {}
         self._taken: set[str] = set()
         self._scope = ""
 
@@ -111,6 +121,8 @@ class Writer:
         if found is None:
             if t in self.known:
                 found = self.constant(self.known[t], name=t.op.name if t.value_index == 0 else t.name)
+            elif t in self.dilated:
+                raise NotMapped(f"{t.op.type} {t.op.name!r} is no part of a dilated convolution")
             else:
                 found = self.node("Transpose", [self._nchw[t]], perm=TO_NHWC)
             self._names[t] = found
@@ -153,6 +165,15 @@ class Writer:
         if t not in self.known:
             raise NotMapped(f"its {what} depends on the feeds")
         return self.known[t]
+
+
+def entries(w: Writer, t: Tensor) -> list[int | None]:
+    """The elements of a vector of integers, as far as they are known."""
+    if t in w.known:
+        return [int(v) for v in w.known[t]]
+    if t.op.type == "Pack":
+        return [int(w.known[part]) if part in w.known else None for part in t.op.inputs]
+    raise NotMapped(f"what {t.name!r} is depends on the feeds")
 
 
 def rank_of(t: Tensor) -> int:
