@@ -14,7 +14,9 @@ import tensorflow as tf
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "training"))
 import cases_contrib_optimizers as cases
 
-found = {f"{name} {resource}": cases.run(tf, name, resource) for name in sorted(cases.CASES) for resource in (False, True)}
+found = {
+    f"{name} {resource}": cases.run(tf, name, resource) for name in sorted(cases.CASES) for resource in (False, True)
+}
 with open(sys.argv[1], "w") as out:
     json.dump(found, out, sort_keys=True)
     out.write("\n")

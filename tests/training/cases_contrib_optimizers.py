@@ -30,7 +30,9 @@ def run(tf, name, resource):
     with tf.Graph().as_default() as graph:
         dense = tf.Variable([[1.0, -2.0], [3.0, 4.0]], name="dense", use_resource=resource)
         sparse = tf.Variable([[1.0, 2.0], [3.0, -4.0], [5.0, 6.0]], name="sparse", use_resource=resource)
-        loss = tf.reduce_sum(dense ** 2) + tf.reduce_sum(tf.gather(sparse, [2, 0, 2]) ** 2)
+        loss = tf.reduce_sum(dense * [[2.0, -1.0], [0.5, 3.0]]) + tf.reduce_sum(
+            tf.gather(sparse, [2, 0, 2]) * [0.5, 2.0]
+        )
         optimizer = CASES[name](tf, [dense, sparse])
         before = len(graph.get_operations())
         train = optimizer.minimize(loss)

@@ -31,8 +31,8 @@ class LazyAdamOptimizer(AdamOptimizer):
         m: Any = self.get_slot(var, "m")
         m_t = state.scatter_update(m, rows, beta1_t * gather(m, rows) + (1 - beta1_t) * grad.values, use_locking=locked)
         v: Any = self.get_slot(var, "v")
-        squares = raw_op("Square")(grad.values)
-        v_t = state.scatter_update(v, rows, beta2_t * gather(v, rows) + (1 - beta2_t) * squares, use_locking=locked)
+        kept = beta2_t * gather(v, rows)
+        v_t = state.scatter_update(v, rows, kept + (1 - beta2_t) * raw_op("Square")(grad.values), use_locking=locked)
         mean, root = gather(m_t, rows), raw_op("Sqrt")(gather(v_t, rows)) + epsilon_t
         update = state.scatter_sub(var, rows, lr * mean / root, use_locking=locked)
         return group(update, m_t, v_t)

@@ -68,8 +68,9 @@ class LARSOptimizer(Optimizer):
         if self._skip_list is not None and any(part in var.name for part in self._skip_list):
             return rate, grad
         size, slope = norm(var, ord=2), norm(grad, ord=2)
+        has_size, has_slope = raw_op("Greater")(size, 0), raw_op("Greater")(slope, 0)
         trust = self._eeta * size / (slope + self._weight_decay * size + self._epsilon)
-        ratio = where(raw_op("Greater")(size, 0), where(raw_op("Greater")(slope, 0), trust, 1.0), 1.0)
+        ratio = where(has_size, where(has_slope, trust, 1.0), 1.0)
         return rate * ratio, grad + self._weight_decay * var
 
     def _apply_dense(self, grad: Any, var: Any) -> Any:

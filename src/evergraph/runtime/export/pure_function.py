@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -232,9 +232,10 @@ class PureFunction:
         return [given[name] for name in self.names]
 
     def _computed(self, parameters: Mapping[str, Any], given: list[Any], counter: Any) -> list[Any]:
+        import jax
         import jax.numpy as jnp
 
-        plan = self.plan
+        plan, narrow = self.plan, not jax.config.jax_enable_x64
         values: dict[int, Any] = {r: v for r, v in enumerate(plan.registers) if v is not None}
         for t, register, name, value in zip(plan.feeds, plan.feed_registers, self.names, given, strict=True):
             values[register] = _fed(t, name, value)
@@ -259,7 +260,11 @@ class PureFunction:
                     starts.append(_place(0 if has_seed else unseeded * _SPREAD % 2**64, counter))
                 tracer = Tracer(jnp, values, Counters(starts, len(starts)))
                 for instruction in stage.instructions:
-                    with _width(instruction):
+                    if narrow and not _is_random(instruction):
+                        instruction = _narrowed(instruction, tracer.values)
+                        tracer.one(instruction)
+                        continue
+                    with jax.enable_x64(True):
                         tracer.one(instruction)
                 values = dict(tracer.values)
         except Untraceable as error:
@@ -288,18 +293,40 @@ def _place(own: int, counter: Any) -> Any:
         return np.uint64(own) + jnp.asarray(counter).astype(np.uint64) * np.uint64(BLOCKS_PER_CALL)
 
 
-def _width(instruction: Instruction) -> Any:
-    """The context in which an instruction is traced.
+# A program traced with 64-bit types cannot be compiled without them: some lowerings look at the setting once more. So the
+# setting is the caller's; but counters of random streams always have 64 bits, and their few plain ops are no such
+# lowerings.
 
-    A program traced with 64-bit types cannot be compiled without them: some lowerings look at the setting once more. So
-    the setting is the caller's; but counters of random streams always have 64 bits, and their few plain ops are no such
-    lowerings.
-    """
-    import jax
 
+def _is_random(instruction: Instruction) -> bool:
     inner = [] if instruction.loop is None else instruction.loop.instructions()
-    is_random = instruction.random >= 0 or any(i.random >= 0 for i in inner)
-    return jax.enable_x64(True) if is_random else nullcontext()
+    return instruction.random >= 0 or any(i.random >= 0 for i in inner)
+
+
+_NARROW = {np.dtype(wide): np.dtype(narrow) for wide, narrow in zip("dDqQ", "fFiI")}
+
+
+def _narrow(value: Any) -> Any:
+    kind = _NARROW.get(value.dtype) if isinstance(value, np.ndarray | np.generic) else None
+    return value if kind is None else np.asarray(value).astype(kind)
+
+
+def _narrowed(instruction: Instruction, values: dict[int, Any]) -> Instruction:
+    """Make 32 bits of the constants that an instruction gets.
+
+    JAX does so itself, but not reliably once a kernel was traced with 64-bit types in the same process.
+    """
+    for source in instruction.inputs:
+        for register in source if type(source) is tuple else (source,):
+            if register in values:
+                values[register] = _narrow(values[register])
+    loop = instruction.loop
+    if loop is None:
+        return instruction
+    head, body = ([_narrowed(i, {}) for i in block] for block in (loop.head, loop.body))
+    return replace(
+        instruction, loop=replace(loop, registers=[_narrow(v) for v in loop.registers], head=head, body=body)
+    )
 
 
 def _fed(tensor: Tensor, name: str, value: Any) -> Any:

@@ -266,9 +266,7 @@ def one_hot(w: Writer, op: Operation) -> Any:
     away = w.node("Less", [inside, w.like(indices, 0)])
     inside = w.node("Where", [away, w.like(indices, np.iinfo(indices.dtype._base.np).max), inside])
     values = w.node("Concat", [w.node("Reshape", [w.name(t), w.ints(1)]) for t in (off, on)], axis=0)
-    return w.node(
-        "OneHot", [inside, w.node("Reshape", [w.int64(depth), w.ints(1)]), values], axis=int(op.attrs["axis"])
-    )
+    return w.node("OneHot", [inside, w.int64(depth), values], axis=int(op.attrs["axis"]))
 
 
 @maps("Cumsum")

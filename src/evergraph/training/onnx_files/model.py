@@ -149,22 +149,32 @@ def _fixed(ops: list[Operation], fed: set[Tensor]) -> set[Tensor]:
         if changes or op.type in ("PlaceholderWithDefault", *_PLACEHOLDERS) or any(t in fed for t in op.outputs):
             continue
         is_shape = op.type == "Shape" and _is_known(op.inputs[0].static_shape)
-        if is_shape or all(t in fixed for t in op.inputs):
+        if is_shape or _is_known_size(op) or all(t in fixed for t in op.inputs):
             fixed.update(op.outputs)
     return fixed
 
 
 def _values(graph: Graph, fixed: set[Tensor], wanted: list[Tensor]) -> dict[Tensor, np.ndarray]:
     """The values of those `wanted` that are fixed."""
+    sources = [t for t in fixed if t.op.type == "Shape"] + [t.op.inputs[0] for t in fixed if _is_known_size(t.op)]
     shapes = {
-        t: np.array(t.op.inputs[0].static_shape, t.dtype._base.np)
-        for t in fixed
-        if t.op.type == "Shape" and _is_known(t.op.inputs[0].static_shape)
+        t: np.array([-1 if n is None else n for n in t.op.inputs[0].static_shape or ()], t.dtype._base.np)
+        for t in sources
     }
     found = list(dict.fromkeys(t for t in wanted if t in fixed))
     with Session(graph=graph) as session:
         values = session.run(found, shapes) if found else []
     return {t: np.asarray(value) for t, value in zip(found, values, strict=True)}
+
+
+def _is_known_size(op: Operation) -> bool:
+    """Whether `op` takes a size that is known out of a shape that may not be: `tf.shape(x)[1]`."""
+    if op.type != "StridedSlice" or op.inputs[0].op.type != "Shape" or op.inputs[1].op.type != "Const":
+        return False
+    shape, begin = op.inputs[0].op.inputs[0].static_shape, op.inputs[1].op.attrs["value"].reshape(-1)
+    if shape is None or op.attrs["shrink_axis_mask"] != 1 or begin.size != 1:
+        return False
+    return -len(shape) <= begin[0] < len(shape) and shape[begin[0]] is not None
 
 
 def _is_known(shape: Any) -> bool:
