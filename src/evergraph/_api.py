@@ -209,6 +209,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "data.table_readers",
         "data.parsing",
     ),
+    "distribute": ("distribute.one_replica", "training.server"),
     "compat": ("compat.types",),
     "config": ("compat.config",),
     "config.experimental": ("compat.config",),

@@ -1,5 +1,6 @@
 """`evergraph inspect`, `diff`, `convert` and `freeze`: what they print, write and return, and how they fail."""
 
+import io
 import json
 import random
 import subprocess
@@ -13,6 +14,7 @@ import onnx.reference
 import pytest
 
 import evergraph as tf
+from evergraph.cli import printing
 from evergraph.cli.main import commands
 from evergraph.formats.safetensors import SafetensorsReader
 
@@ -183,6 +185,14 @@ def test_names_types_shapes_and_places_of_the_largest_difference(tmp_path):
     assert code == 1 and "shape [2] -> [3]" in out and "type float64 -> float32" in out and "[1, 2]" in out
 
 
+def test_infinite_differences_are_valid_json(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.array([1.0, 2.0]))
+    np.savez(tmp_path / "b.npz", x=np.array([1.0, np.nan]))
+    (found,) = told("diff", tmp_path / "a.npz", tmp_path / "b.npz")["different"]
+    assert found == {"name": "x", "elements": 1, "of": 2, "largest": "inf", "at": [1]}
+    assert "inf" in run("diff", tmp_path / "a.npz", tmp_path / "b.npz")[1]
+
+
 def test_graphs_that_differ(folder, tmp_path):
     for name, value, kind in (("a", 1.0, tf.add), ("b", 2.0, tf.subtract)):
         with tf.Graph().as_default() as graph:
@@ -326,6 +336,17 @@ def test_damaged_files_never_give_a_traceback(folder, tmp_path):
             if code == 2:
                 assert err.startswith("Error: ") and path.name in err
     assert wrong > len(sources)
+
+
+def test_a_bar_is_for_terminals_only(folder, tmp_path, monkeypatch):
+    assert run("convert", folder / "model.ckpt-2", tmp_path / "w.npz")[2] == ""
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    seen = list(printing.progress(range(3), "counting"))
+    assert seen == [0, 1, 2]
+    bar = printing.progress(range(3), "counting")
+    assert type(bar).__name__ == "tqdm" and bar.total == 3
 
 
 def test_version_and_a_light_start():

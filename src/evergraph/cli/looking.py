@@ -31,7 +31,7 @@ def look(found: kinds.Found) -> dict[str, Any]:
 
 def _weights(found: kinds.Found) -> dict[str, Any]:
     weights = open_weights(found)
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"name": name, "dtype": dtype, "shape": list(shape), "bytes": size}
         for name, (dtype, shape, size) in weights.entries.items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -128,13 +128,13 @@ def hdf5() -> Any:
 
 def open_weights(found: kinds.Found) -> Weights:
     """Open what `found` names for reading."""
-    opener = {
+    openers: dict[str, Callable[[str], Weights]] = {
         kinds.CHECKPOINT: _Checkpoint,
         kinds.SAFETENSORS: _Safetensors,
         kinds.NPZ: _Npz,
         kinds.HDF5: _Hdf5,
-    }[found.kind]
-    return opener(found.path)
+    }
+    return openers[found.kind](found.path)
 
 
 def format_of(path: str, asked: str | None) -> str:

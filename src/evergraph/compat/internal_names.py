@@ -68,6 +68,11 @@ OURS: dict[str, dict[str, str]] = {
         name: f"ops.functions.branches:{name}"
         for name in ("For", "Gradient", "If", "While", "partitioned_call", "remote_call")
     },
+    "python.framework.errors_impl": {"_make_specific_exception": "framework.errors:exception_from_error_code"},
+    "python.framework.subscribe": {
+        "_is_subscribed_identity": "ops.old_graphs.subscriptions:is_subscription",
+        "subscribe": "ops.old_graphs.subscriptions:subscribe",
+    },
     "python.framework.error_interpolation": {
         "create_graph_debug_info_def": "training.meta_graph:create_graph_debug_info_def"
     },
@@ -124,6 +129,7 @@ OURS: dict[str, dict[str, str]] = {
     },
     "python.framework.random_seed": {"DEFAULT_GRAPH_SEED": _FUNCTIONS + "DEFAULT_GRAPH_SEED"},
     "python.framework.smart_cond": {
+        "smart_case": "layers.smart_cond:smart_case",
         "smart_cond": "layers.smart_cond:smart_cond",
         "smart_constant_value": _FUNCTIONS + "smart_constant_value",
     },
@@ -141,7 +147,13 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.ops.array_ops": {"batch_gather_nd": "ops.gather:batch_gather_nd"},
-    "python.ops.control_flow_ops": {"with_dependencies": "ops.grouping:with_dependencies"},
+    "python.ops.tensor_array_grad": {"_GetGradSource": "ops.tensor_array:gradient_source"},
+    "python.ops.control_flow_ops": {
+        "CondContext": "ops.cond:CondContext",
+        "ControlFlowContext": "ops.control_flow_context:ControlFlowContext",
+        "WhileContext": "ops.while_context:WhileContext",
+        "with_dependencies": "ops.grouping:with_dependencies",
+    },
     "python.ops.ctc_ops": {
         **{
             name: f"ops.ctc.dense_loss:{name}"

@@ -9,6 +9,8 @@ compiling it takes 0.2 to 1.7 s, the first time on a machine (disk_cache.py).
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -31,7 +33,7 @@ _KERNELS: dict[str, Callable[..., Any]] = {
 
 def is_big_draw(instruction: Instruction, args: list[Any]) -> bool:
     """Whether an op draws so many numbers that compiled pieces are faster."""
-    if instruction.op.type not in _KERNELS or instruction.attrs["dtype"].np != np.float32:
+    if _forked or instruction.op.type not in _KERNELS or instruction.attrs["dtype"].np != np.float32:
         return False
     return math.prod(np.ravel(args[0]).tolist()) >= FEWEST
 
@@ -55,6 +57,18 @@ def draw(instruction: Instruction, args: list[Any], counter: int) -> np.ndarray:
             made = np.asarray(piece(at, *seeds))
         out[begin : begin + PIECE] = made[: out.size - begin]
     return out.reshape(sizes)
+
+
+_forked = False  # a child of a process with JAX cannot run compiled kernels (runtime/forks.py)
+
+
+def _in_child() -> None:
+    global _forked
+    _forked = "jax" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 @cache

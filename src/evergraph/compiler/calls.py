@@ -2,6 +2,7 @@
 
     y = PartitionedCall(x, f)          y = the ops of f's body, on x
     y = If(pred, x, f, g)              y = Merge(g's body on Switch(x):0, f's body on Switch(x):1)
+    y = Case(i, x, [f, g, h])          y = the body of If on i == 0, of f and of Case(i - 1, x, [g, h])
     y = While(x, cond, body)           Enter, Merge, cond's body, Switch, body's body, NextIteration, Exit
 
 The ops of a body are copied for each call. A copy belongs to no graph's list of ops: only plans know it, and it stays
@@ -11,8 +12,10 @@ since what it takes in is another tensor now. `regions.py` then deals with the b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from evergraph.autodiff.gradients import gradients
 from evergraph.compiler.regions import Unstructured, in_order
@@ -23,19 +26,24 @@ from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Shape
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.arithmetic import add
+from evergraph.ops.comparisons import greater, less, logical_and, logical_or
 from evergraph.ops.filling import zeros_like
+from evergraph.ops.functions.calls import call as call_function
+from evergraph.ops.static_values import get_static_value
+
+_Side = Callable[[list[Tensor], list[Operation]], tuple[list[Tensor], list[Operation]]]
 
 _BY_ATTRIBUTE = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "RemoteCall": "f"}
 _BRANCHES = frozenset(("If", "StatelessIf"))
-_LOOPS = frozenset(("While", "StatelessWhile"))
+_CASES = frozenset(("Case", "StatelessCase"))
+_LOOPS = frozenset(("While", "StatelessWhile", "For"))
+_BY_FUNCTIONS = frozenset((*_BY_ATTRIBUTE, *_BRANCHES, *_CASES, *_LOOPS, "SymbolicGradient"))
 
 
 def is_call(op: Operation) -> bool:
     """Whether what `op` computes is said by functions of its graph's library."""
-    kind = op.type
-    return kind in _BY_ATTRIBUTE or kind in _BRANCHES or kind in _LOOPS or kind == "SymbolicGradient" or (
-        kind in op.graph._functions
-    )  # fmt: skip
+    return op.type in _BY_FUNCTIONS or op.type in op.graph._functions
 
 
 class Spelled:
@@ -188,7 +196,12 @@ class _Writer:
         call = self.call
         graph, inputs, controls = call.graph, list(call.inputs), list(call._control_inputs)
         if call.type in _BRANCHES:
-            return self.branch(inputs[0], inputs[1:], controls)
+            sides = [self.caller(body_of(graph, call.attrs[name])) for name in ("else_branch", "then_branch")]
+            return self.branch(inputs[0], inputs[1:], controls, sides)
+        if call.type in _CASES:
+            bodies = [body_of(graph, branch) for branch in call.attrs["branches"]]
+            results, effects = self.case(bodies, 0, inputs, controls)
+            return results, self.op("NoOp", (), (), None, dict.fromkeys([*controls, *effects]))
         if call.type in _LOOPS:
             return self.loop(inputs, controls)
         if call.type == "SymbolicGradient":
@@ -201,6 +214,10 @@ class _Writer:
                     f"instead: {body.function_name!r} gives them",
                 )
         elif call.type in _BY_ATTRIBUTE:
+            executor = call.attrs.get("executor_type", b"")
+            if executor not in (b"", "", b"DEFAULT", b"SINGLE_THREADED_EXECUTOR"):
+                text = f"No executor factory registered for the given executor type: {executor!r}"
+                raise errors.NotFoundError(None, call, text)
             body = body_of(graph, call.attrs[_BY_ATTRIBUTE[call.type]])
             inputs = inputs[1:] if call.type == "RemoteCall" else inputs
         else:
@@ -209,10 +226,29 @@ class _Writer:
         done = self.op("NoOp", (), (), None, list(dict.fromkeys([*controls, *effects, *(t.op for t in results)])))
         return results, done
 
+    def caller(self, body: FunctionGraph) -> _Side:
+        return lambda arguments, controls: self.body(body, arguments, controls)
+
+    def case(
+        self, bodies: Sequence[FunctionGraph], number: int, inputs: list[Tensor], controls: list[Operation]
+    ) -> tuple[list[Tensor], list[Operation]]:
+        """The body that the index, the first input, asks for, from `number` on; the last one for any other index."""
+        if number == len(bodies) - 1:
+            return self.body(bodies[-1], inputs[1:], controls)
+        value = {"value": np.array(number, np.int32), "dtype": dtypes.int32}
+        compared = self.op("Const", (), [(dtypes.int32, ())], value, controls).outputs[0]
+        hit = self.op("Equal", [inputs[0], compared], [(dtypes.bool, ())], {"T": dtypes.int32}).outputs[0]
+        sides: list[_Side] = [
+            lambda arguments, pivot: self.case(bodies, number + 1, arguments, pivot),
+            lambda arguments, pivot: self.body(bodies[number], arguments[1:], pivot),
+        ]
+        results, done = self.branch(hit, inputs, controls, sides)
+        return results, [done]
+
     def branch(
-        self, predicate: Tensor, arguments: list[Tensor], controls: list[Operation]
+        self, predicate: Tensor, arguments: list[Tensor], controls: list[Operation], branches: Sequence[_Side]
     ) -> tuple[list[Tensor], Operation]:
-        call = self.call
+        """What one of two branches gives: the first if `predicate` is false, the second if it is true."""
         if predicate.dtype.base_dtype is not dtypes.bool:
             attrs = {"SrcT": predicate.dtype.base_dtype, "DstT": dtypes.bool, "Truncate": False}
             predicate = self.op("Cast", [predicate], [(dtypes.bool, ())], attrs).outputs[0]
@@ -227,10 +263,9 @@ class _Writer:
         sides = [switch(t) for t in arguments]
         turn = switch(predicate)
         found, done = [], []
-        for name, side in (("else_branch", 0), ("then_branch", 1)):
+        for side, branch in enumerate(branches):
             pivot = self.op("Identity", [turn.outputs[side]], [(dtypes.bool, ())], {"T": dtypes.bool})
-            body = body_of(call.graph, call.attrs[name])
-            results, effects = self.body(body, [op.outputs[side] for op in sides], [pivot])
+            results, effects = branch([op.outputs[side] for op in sides], [pivot])
             found.append([self.passed(t, pivot) for t in results])
             done.append(self.op("Identity", [pivot.outputs[0]], [(dtypes.bool, ())], {"T": dtypes.bool}, effects))
         merged = [self.merge(pair) for pair in zip(*found, strict=True)]
@@ -248,8 +283,12 @@ class _Writer:
 
     def loop(self, arguments: list[Tensor], controls: list[Operation]) -> tuple[list[Tensor], Operation]:
         call = self.call
-        condition = body_of(call.graph, call.attrs["cond"])
-        body = body_of(call.graph, call.attrs["body"])
+        if call.type == "For":
+            condition, body, arguments = for_as_while(call, arguments, self.fed)
+        else:
+            condition, body = body_of(call.graph, call.attrs["cond"]), body_of(call.graph, call.attrs["body"])
+        self.check_loop(condition, body, len(arguments))
+        shapes_out = [None] * (len(arguments) - len(call.outputs)) + [t.static_shape for t in call.outputs]
         inside: list[Tensor] = []
         turning: list[int] = []
         for i, t in enumerate(arguments):
@@ -286,11 +325,69 @@ class _Writer:
             waits = effects if number == 0 else ()
             back = self.op("NextIteration", [results[i]], [(kind, None)], {"T": kind}, waits)
             inside[i].op.inputs = (inside[i].op.inputs[0], back.outputs[0])
-            outputs[i] = self.op(
-                "Exit", [switched[i].outputs[0]], [(kind, call.outputs[i].static_shape)], {"T": kind}
-            ).outputs[0]
+            outputs[i] = self.op("Exit", [switched[i].outputs[0]], [(kind, shapes_out[i])], {"T": kind}).outputs[0]
         done = self.op("NoOp", (), (), None, [outputs[turning[0]].op, *controls])
-        return outputs, done
+        return outputs[len(outputs) - len(call.outputs) :], done
+
+    def check_loop(self, condition: FunctionGraph, body: FunctionGraph, n: int) -> None:
+        call, hidden = self.call, n - len(self.call.outputs)
+        if len(condition.results) != 1:
+            text = (
+                f"Expected a single scalar return value from the cond of a While, got {len(condition.results)} tensors."
+            )
+            raise errors.InvalidArgumentError(None, call, text)
+        if len(body.results) != n:
+            text = (
+                f"{'For' if hidden else 'While'} loop body returned {len(body.results) - hidden} arguments. Expected: "
+            )
+            raise errors.InvalidArgumentError(None, call, f"{text}{n - hidden}")
+
+
+def for_as_while(
+    call: Operation, inputs: Sequence[Tensor], fed: frozenset[Tensor]
+) -> tuple[FunctionGraph, FunctionGraph, list[Tensor]]:
+    """The condition, the body and the arguments, (i, limit, delta, ...), of the While that does what a For does.
+
+    Raises:
+        InvalidArgumentError: if start, limit or delta is no scalar, or they are known and lead nowhere.
+    """
+    for name, t in zip(("start", "limit", "delta"), inputs, strict=False):
+        if t.static_shape not in (None, ()):
+            raise errors.InvalidArgumentError(None, call, f"{name} must be a scalar, not of shape {t.static_shape}")
+    known = [None if t in fed else get_static_value(t) for t in inputs[:3]]
+    if all(value is not None for value in known):
+        start, limit, delta = (int(value) for value in known)
+        if (limit - start) * delta < 0 or delta == 0 and start != limit:
+            raise errors.InvalidArgumentError(None, call, f"Invalid start/limit/delta: {start} {limit} {delta}")
+    graph = call.graph
+    kept = graph._attachments.setdefault("for loops", {})
+    if call._id not in kept:
+        bodies = []
+        for part in ("cond", "body"):
+            made = FunctionGraph(f"{call.name}_{part}", graph)
+            with made.as_default():
+                arguments = [made.argument(t.dtype, t.static_shape if k < 3 else None) for k, t in enumerate(inputs)]
+                for ours, theirs in zip(arguments, inputs, strict=True):
+                    ours._handle_data = theirs._handle_data
+                i, limit, delta = arguments[:3]
+                if part == "cond":
+                    up, down = greater(delta, 0), less(delta, 0)
+                    ahead = logical_or(logical_and(up, less(i, limit)), logical_and(down, greater(i, limit)))
+                    made.finish([ahead])
+                else:
+                    inner = body_of(graph, call.attrs["body"])
+                    turn = call_function(made, inner.function_name, [i, *arguments[3:]])
+                    results = [
+                        carried if given is result else found
+                        for carried, given, result, found in zip(
+                            arguments[3:], inner.arguments[1:], inner.results, turn.outputs, strict=False
+                        )
+                    ]
+                    made.finish([add(i, delta), limit, delta, *results, *turn.outputs[len(results) :]])
+            bodies.append(made)
+        kept[call._id] = bodies
+    condition, body = kept[call._id]
+    return condition, body, list(inputs)
 
 
 def _spell(call: Operation, spelled: Spelled, fed: frozenset[Tensor]) -> None:

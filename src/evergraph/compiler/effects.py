@@ -70,9 +70,7 @@ class Effects:
     """variable to the op that declares it."""
 
 
-def effects(
-    ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Operation, Any] | None = None
-) -> Effects:
+def effects(ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Operation, Any] | None = None) -> Effects:
     """The effects of `ops`, which are in topological order with creation order as the tie-break.
 
     `maker` says which op of `ops` stands for an op that is not there itself (those of a loop).

@@ -278,7 +278,7 @@ class _Loop:
             raise Untraceable(f"the condition of loop {loop.op.name!r} changes something")
         self.checks = collectors[-1]
         self.capacity, self.has_bound = self.most_trips()
-        self.sums = _sums_of_products(loop)
+        self.sums = _sums_of_products(loop) if self.has_bound or collectors[0].may_run_again else []
         apart = {id(i) for s in self.sums for i in (s.add, s.product)}
         self.body = [i for i in loop.body if id(i) not in apart]
 
@@ -370,7 +370,14 @@ class _Loop:
             states = tuple(a.state for a in changed)
             return values, states, used, factors, trip + np.int32(1), ok & holds, self.go(values)
 
-        after, states, used, factors, _, ok, _ = lax.while_loop(lambda carry: carry[6], body, carry)
+        if self.has_bound and not collectors[0].may_run_again:
+            # A function that others differentiate: a scan has a reverse mode, a while loop has none.
+            carry, _ = lax.scan(
+                lambda c, _: (lax.cond(c[6], body, lambda same: same, c), None), carry, length=self.capacity
+            )
+        else:
+            carry = lax.while_loop(lambda c: c[6], body, carry)
+        after, states, used, factors, _, ok, _ = carry
         values = list(after)
         for i, total in enumerate(self.sums):
             a, b = (f.reshape(-1, f.shape[-1]) for f in factors[2 * i : 2 * i + 2])

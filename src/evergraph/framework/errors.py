@@ -6,6 +6,7 @@ Programs catch these by class (`except tf.errors.OutOfRangeError`), so the class
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -163,8 +164,20 @@ def exception_type_from_error_code(error_code: int) -> type[OpError]:
     return _CLASSES[error_code]
 
 
-def error_code_from_exception_type(cls: type[OpError]) -> int:
-    return cls.code
+def error_code_from_exception_type(cls: type[OpError]) -> Any:
+    """The status code of an exception class; for anything else a warning, and, as in TF, an `UnknownError`."""
+    if isinstance(cls, type) and issubclass(cls, OpError):
+        return cls.code
+    warnings.warn("Unknown class exception", stacklevel=2)
+    return UnknownError(None, None, "Unknown class exception")
+
+
+def exception_from_error_code(node_def: Any, op: Any, message: str, error_code: int) -> OpError:
+    """An exception for a status code; one without a class of its own is an `UnknownError`, with a warning."""
+    if error_code in _CLASSES:
+        return _CLASSES[error_code](node_def, op, message)
+    warnings.warn(f"Unknown error code: {error_code}", stacklevel=2)
+    return UnknownError(node_def, op, message, error_code)
 
 
 @contextmanager

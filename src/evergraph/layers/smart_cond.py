@@ -7,6 +7,7 @@ from typing import Any
 
 from evergraph.framework.api import public
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.case import built_case
 from evergraph.ops.cond import cond
 from evergraph.ops.opdef import constant_value
 from evergraph.ops.variables import Variable
@@ -56,6 +57,22 @@ def smart_cond(
     if known is None:
         return cond(pred, true_fn=true_fn, false_fn=false_fn, name=name)
     return true_fn() if known else false_fn()
+
+
+@public("contrib.framework.smart_case")
+def smart_case(pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, name: str = "smart_case") -> Any:
+    """`tf.case`, without the branches whose conditions are known by now.
+
+    Args:
+        pred_fn_pairs: a list of pairs of a bool, or a scalar bool tensor, and a function, or a dictionary of those.
+        default: the function when no condition is true; without it, that is an error of the run.
+        exclusive: make more than one true condition an error of the run.
+        name: the name scope of the ops.
+
+    Raises:
+        TypeError: if `pred_fn_pairs` is not a list or dictionary of such pairs.
+    """
+    return built_case(smart_cond, pred_fn_pairs, default, exclusive, name, allows_bools=True)
 
 
 def known_truth(pred: Any) -> Any:

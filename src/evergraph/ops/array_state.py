@@ -57,6 +57,7 @@ class ArrayState:
         self.written: list[tuple[int, ...] | None] = [None] * size
         self.was_read: list[bool] = [False] * size
         self.summed = False
+        self.split_size = 0  # how many elements the last split made, of this array or of the one this is the gradient of
         self.gradients: dict[str, ArrayState] = {}
         self.closed = False
 
@@ -161,6 +162,7 @@ class ArrayState:
             found = ArrayState(
                 f"{self.name}@{source}", self.dtype, len(self.values), shape, self.identical_shapes, is_gradient=True
             )
+            found.split_size = self.split_size
             found.written = [None if sizes is None else prefix + sizes for sizes in self.written]
             self.gradients[source] = found
         return found

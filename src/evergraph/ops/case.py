@@ -46,21 +46,28 @@ def case(
     >>> sess.run(tf.case([(x < 5, lambda: tf.constant(1)), (x < 9, lambda: tf.constant(2))], lambda: tf.constant(3)))
     2
     """
-    predicates, actions = _checked_pairs(pred_fn_pairs, exclusive, name)
+    return built_case(functools.partial(cond, strict=strict), pred_fn_pairs, default, exclusive, name)
+
+
+def built_case(
+    branch: Any, pred_fn_pairs: Any, default: Any, exclusive: bool, name: str, allows_bools: bool = False
+) -> Any:
+    """`case` with `branch(predicate, true_fn=, false_fn=)` in place of `cond`; conditions may be bools if allowed."""
+    predicates, actions = _checked_pairs(pred_fn_pairs, exclusive, name, allows_bools)
     with name_scope(name, "case", [predicates]):
         if default is None:
             default, predicates, actions = _default_of(predicates, actions)
         function = default
         # The first condition is the outermost branch.
         for predicate, action in reversed(list(zip(predicates, actions, strict=True))):
-            function = functools.partial(cond, predicate, true_fn=action, false_fn=function, strict=strict)
+            function = functools.partial(branch, predicate, true_fn=action, false_fn=function)
         if not exclusive:
             return function()
         with control_dependencies([_at_most_true(predicates, 1, "Input error: exclusive=True")]):
             return function()
 
 
-def _checked_pairs(pairs: Any, exclusive: bool, name: str) -> tuple[Any, Any]:
+def _checked_pairs(pairs: Any, exclusive: bool, name: str, allows_bools: bool) -> tuple[Any, Any]:
     if not isinstance(pairs, list | tuple | dict):
         raise TypeError("fns must be a list, tuple, or dict")
     if isinstance(pairs, OrderedDict):
@@ -77,12 +84,16 @@ def _checked_pairs(pairs: Any, exclusive: bool, name: str) -> tuple[Any, Any]:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError("Each entry in pred_fn_pairs must be a 2-tuple")
         pred, function = pair
-        if not isinstance(pred, Tensor):
-            raise TypeError(f"pred must be a Tensor, got: {pred}")
-        if pred.dtype is not dtypes.bool:
+        if isinstance(pred, bool) and allows_bools:
+            label = str(pred)
+        elif not isinstance(pred, Tensor):
+            raise TypeError(f"pred must be a Tensor{', or a Python bool' * allows_bools}, got: {pred}")
+        elif pred.dtype is not dtypes.bool:
             raise TypeError(f"pred must be Tensor of type bool: {pred.name}")
+        else:
+            label = pred.name
         if not callable(function):
-            raise TypeError(f"fn for pred {pred.name} must be callable.")
+            raise TypeError(f"fn for pred {label} must be callable.")
     predicates, actions = zip(*pairs, strict=True)
     return predicates, actions
 

@@ -17,6 +17,7 @@ from evergraph.framework.convert import converted
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.nest import assert_same_structure, flatten, map_structure, pack_sequence_as
 from evergraph.framework.operation import Operation
+from evergraph.framework.proto_functions import proto_functions
 from evergraph.framework.scopes import GraphKeys, control_dependencies, name_scope
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
@@ -52,6 +53,15 @@ class CondContext(ControlFlowContext):
         self._values.update((pred, pivot))
         self._external_values[pred] = pred
         pivot.op._control_flow_context = self
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """This context as a `CondContextDef`; None if it is outside of `export_scope`."""
+        return proto_functions(GraphKeys.COND_CONTEXT).to_proto(self, export_scope)
+
+    @staticmethod
+    def from_proto(context_def: Any, import_scope: str | None = None) -> CondContext:
+        """The context that a `CondContextDef` describes, of ops that the default graph has."""
+        return proto_functions(GraphKeys.COND_CONTEXT).from_proto(context_def, import_scope)
 
     @property
     def pred(self) -> Tensor:

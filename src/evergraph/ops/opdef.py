@@ -216,6 +216,7 @@ class CheckCollector:
         self.conditions: list[Any] = []
         self.live: Any = None  # under which condition the op being traced runs at all; None: it does
         self.lists: list[Any] = []  # the TensorArrays and stacks made here
+        self.may_run_again = True  # whether a stage whose loop took more iterations than it provides for runs once more
         self.capacity = 1  # how many iterations the loop being traced takes at most
         self.has_bound = False  # whether that is certain
         self.bounds: dict[int, tuple[Any, int]] = {}  # by identity: an integer that is known to be in [0, bound)

@@ -86,12 +86,30 @@ def tensor_array_grad_with_shape(xp: Any, handle: Any, flow_in: Any, shape_to_pr
 
 @tensor_array_grad_with_shape.shape_from_op
 def tensor_array_grad_with_shape_shape(made: Operation) -> Any:
+    handle, _, prepended = made.inputs
+    (count,) = with_rank(prepended.static_shape, 1)
+    if handle._handle_data is not None and handle._handle_data[0] is not None and count is not None:
+        element_shape, kind = handle._handle_data
+        made.outputs[0]._handle_data = (None,) * count + element_shape, kind
     return (2,), ()
+
+
+def _check_type(handle: Any, kind: DType, what: str) -> None:
+    held = handle.dtype
+    if kind is not held and np.dtype(kind.np) != np.dtype(held.np):
+        raise kernel_error(
+            f"TensorArray dtype is {_CPP_NAMES.get(held.name, held.name)} but {what} dtype "
+            f"{_CPP_NAMES.get(kind.name, kind.name)}."
+        )
+
+
+_CPP_NAMES = {"float16": "half", "float32": "float", "float64": "double"}  # as TF's messages write types
 
 
 @op("TensorArrayWriteV3")
 def write_op(xp: Any, handle: Any, index: Any, value: Any, flow_in: Any) -> Any:
     """Put `value` at `index`."""
+    _check_type(handle, dtypes.as_dtype(value.dtype), "Op is trying to write")
     handle.write(xp, index, value)
     return flow_in
 
@@ -109,6 +127,7 @@ def write_shape(made: Operation) -> Any:
 @op("TensorArrayReadV3")
 def read_op(xp: Any, handle: Any, index: Any, flow_in: Any, *, dtype: Any) -> Any:
     """The element at `index`."""
+    _check_type(handle, dtype, "Op requested")
     return handle.read(xp, index)
 
 
@@ -193,7 +212,8 @@ def concat_op(xp: Any, handle: Any, flow_in: Any, *, dtype: Any, element_shape_e
     """All elements joined along their first dimension, and the length of each."""
     if isinstance(handle, TracedArray):
         return handle.concat(xp)
-    values = [handle.read(xp, i) for i in range(handle.size)]
+    # The gradient of a split has as many elements as it made, however many were written afterwards.
+    values = [handle.read(xp, i) for i in range(handle.split_size if handle.is_gradient else handle.size)]
     if not values:
         if not shapes.is_static(element_shape_except0):
             raise kernel_error(
@@ -225,6 +245,10 @@ def split_op(xp: Any, handle: Any, value: Any, lengths: Any, flow_in: Any) -> An
     """Cut `value` along its first dimension into elements of the given lengths."""
     if not value.shape:
         raise kernel_error("Expected value to be at least a vector, but received shape: []")
+    if np.ndim(lengths) != 1:
+        raise kernel_error(
+            f"Expected lengths to be a vector, received shape: {shapes.bracket_text(tuple(np.shape(lengths)))}"
+        )
     total = int(np.sum(lengths))
     if total != value.shape[0]:
         raise kernel_error(
@@ -241,6 +265,7 @@ def split_op(xp: Any, handle: Any, value: Any, lengths: Any, flow_in: Any) -> An
                 "TensorArray is not marked as dynamically resizeable"
             )
         handle.grow(len(lengths))
+    handle.split_size = handle.size
     start = 0
     for index, length in enumerate(lengths):
         handle.write(xp, index, value[start : start + int(length)])
@@ -428,6 +453,9 @@ class TensorArray:
     def identity(self) -> TensorArray:
         """The same array, with a flow that waits for the control dependencies around."""
         return self._after(identity(self._flow))
+
+    def mark_used(self) -> None:
+        """Say that this array is meant to be left unread. Nothing warns of unread arrays, so nothing happens."""
 
     def grad(self, source: str, flow: Any = None, name: str | None = None) -> TensorArray:
         """The array that gathers this one's gradient for the call of `tf.gradients` named `source`."""

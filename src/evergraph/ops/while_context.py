@@ -6,7 +6,8 @@ from typing import Any
 
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
-from evergraph.framework.scopes import control_dependencies
+from evergraph.framework.proto_functions import proto_functions
+from evergraph.framework.scopes import GraphKeys, control_dependencies
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.control_flow import enter
 from evergraph.ops.control_flow_context import (
@@ -56,6 +57,15 @@ class WhileContext(ControlFlowContext):
         self._loop_exits: list[Tensor] = []
         self._loop_enters: list[Tensor] = []
         self._grad_state = grad_state
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """This context as a `WhileContextDef`; None if it is outside of `export_scope`."""
+        return proto_functions(GraphKeys.WHILE_CONTEXT).to_proto(self, export_scope)
+
+    @staticmethod
+    def from_proto(context_def: Any, import_scope: str | None = None) -> WhileContext:
+        """The context that a `WhileContextDef` describes, of ops that the default graph has."""
+        return proto_functions(GraphKeys.WHILE_CONTEXT).from_proto(context_def, import_scope)
 
     @property
     def maximum_iterations(self) -> Tensor | None:

@@ -30,6 +30,7 @@ from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import collectors
 from evergraph.ops.running import Running
 from evergraph.ops.traced_lists import Untraceable
+from evergraph.runtime import forks
 from evergraph.runtime.dataflow import Dataflow
 from evergraph.runtime.functions import caller
 from evergraph.runtime.handover import Handover
@@ -157,7 +158,8 @@ def signature(stage: Stage, registers: list[Any], state: State) -> Any:
 
 def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[Any], deadline: float | None) -> None:
     if (
-        stage.holds_handles
+        forks.lost_its_threads
+        or stage.holds_handles
         or plan.may_be_dead
         or deadline is not None
         and stage.needs_run

@@ -11,6 +11,7 @@ import numpy as np
 
 from evergraph.framework.operation import Operation
 from evergraph.ops.running import Resources
+from evergraph.runtime import forks
 
 
 class Pack:
@@ -50,6 +51,7 @@ class State:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        forks.keep_usable(self)
         self.variables: dict[str, Any] = {}
         self.layout = 0  # grows when a variable changes its shape or type, which makes compiled programs stale
         self.has_packs = False

@@ -11,9 +11,9 @@ from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.proto_functions import get_collection_proto_type, proto_functions, register_proto_function
 from evergraph.framework.scopes import GraphKeys
 from evergraph.ops.variables import Variable, prepend_name_scope, strip_name_scope
-from evergraph.training import context_protos
+from evergraph.ops import control_flow_protos
 
-assert context_protos  # registers the collections of contexts
+assert control_flow_protos  # registers the collections of contexts
 
 UNBOUND_INPUT_PREFIX = "$unbound_inputs_"
 

@@ -63,7 +63,7 @@ class MixedPrecisionLossScaleOptimizer(Optimizer):
     ) -> list[tuple[Any, Any]]:
         """The gradients of the loss, computed from the scaled loss; arguments as for `Optimizer.compute_gradients`."""
         pairs = self._optimizer.compute_gradients(
-            loss=loss * self._loss_scale(),
+            loss=self._scaled_loss(loss),
             var_list=var_list,
             gate_gradients=gate_gradients,
             aggregation_method=aggregation_method,
@@ -72,6 +72,10 @@ class MixedPrecisionLossScaleOptimizer(Optimizer):
         )
         factor = 1 / self._loss_scale()
         return [(_scaled(grad, factor), var) for grad, var in pairs]
+
+    def _scaled_loss(self, loss: Any) -> Any:
+        scale = self._loss_scale()
+        return (lambda: loss() * scale) if callable(loss) else loss * scale
 
     def apply_gradients(self, grads_and_vars: Any, global_step: Any = None, name: str | None = None) -> Any:
         """Add the op that changes variables; arguments as for `Optimizer.apply_gradients`."""

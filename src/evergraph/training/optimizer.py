@@ -343,7 +343,8 @@ def _gradients_of_call(loss: Callable[[], Any], var_list: Any, grad_loss: Any) -
     with GradientTape() as tape:
         value = loss()
     if var_list is None:  # resource variables read in the call, as TensorFlow's tape sees them
-        read = {op.inputs[0] for op in graph._ops[before:] if op.type == "ReadVariableOp"}
+        reads = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+        read = {op.inputs[0] for op in graph._ops[before:] if op.type in reads}
         var_list = [v for v in trainable_variables() if is_resource_variable(v) and v.handle in read]
     else:
         var_list = _flat(var_list)

@@ -87,6 +87,7 @@ class SyncReplicasOptimizer(Optimizer):
         Raises:
             ValueError: without gradients or global step.
         """
+        grads_and_vars = list(grads_and_vars)
         if not grads_and_vars:
             raise ValueError("Must supply at least one variable")
         if global_step is None:

@@ -137,6 +137,50 @@ def test_branches_and_loops():
                 np.testing.assert_array_equal(got, want)
 
 
+def test_gradients_of_loops():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, n = tf.placeholder(tf.float32, [None, 6, 3], name="x"), tf.placeholder(tf.int32, [None], name="lengths")
+        cell = tf.nn.rnn_cell.LSTMCell(4)
+        outputs, state = tf.nn.dynamic_rnn(cell, x, sequence_length=n, dtype=tf.float32)
+        gradients = tf.gradients(tf.reduce_sum(tf.square(outputs)), tf.trainable_variables())
+        session.run(tf.global_variables_initializer())
+        feeds = RNG.randn(2, 6, 3).astype(np.float32), np.array([6, 4], np.int32)
+        function, parameters = tf.to_jax([outputs, state, gradients], [x, n], session)
+        got = jax.jit(function)(parameters, *feeds)
+        want = session.run([outputs, state, gradients], dict(zip((x, n), feeds, strict=True)))
+        for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+        loss, parameters = tf.to_jax(tf.reduce_sum(tf.square(outputs)), [x, n], session)
+        derived = jax.jit(jax.grad(loss))(parameters, *feeds)
+        for variable, other in zip(tf.trainable_variables(), want[2], strict=True):
+            np.testing.assert_allclose(derived[variable.op.name], other, rtol=1e-4, atol=1e-6)
+
+
+def test_loops_of_unknown_length_have_their_gradients_up_to_most_trips():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [], name="x")
+        y = tf.while_loop(lambda v: v < 10, lambda v: v * v, [x])
+        (gradient,) = tf.gradients(y, x)
+        for most, is_enough in ((8, True), (2, False)):
+            function, _ = tf.to_jax(gradient, [x], session, most_trips=most)
+            got = jax.jit(function)({}, 1.2)  # 1.2 to the power of 16
+            assert np.isnan(got) != is_enough
+        np.testing.assert_allclose(
+            tf.to_jax(gradient, [x], session)[0]({}, 1.2), session.run(gradient, {x: 1.2}), rtol=1e-5
+        )
+
+
+def test_a_check_that_fails_gives_nan():
+    with tf.Graph().as_default(), tf.Session() as session:
+        labels = tf.placeholder(tf.int32, [None], name="labels")
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=tf.zeros([2, 3])))
+        function, _ = tf.to_jax([loss, tf.size(labels)], [labels], session)
+        compiled = jax.jit(function)
+        np.testing.assert_allclose(compiled({}, np.array([0, 2]))[0], np.log(3), rtol=1e-6)
+        wrong = compiled({}, np.array([0, 3]))
+        assert np.isnan(wrong[0]) and wrong[1] == 2
+
+
 def test_random_ops_start_where_a_new_session_does_and_go_on_with_the_counter():
     with tf.Graph().as_default(), tf.Session() as session:
         seeded, first, second = tf.random_uniform([4], seed=7), tf.random_normal([4]), tf.random_normal([4])

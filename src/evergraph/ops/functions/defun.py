@@ -354,7 +354,7 @@ def _is_guaranteed(t: Tensor) -> bool:
             seen[op] = op.type == "GuaranteeConst"
         else:
             waiting = [i.op for i in op.inputs if i.op not in seen]
-            if waiting and not (op.type in ("Merge", "NextIteration")):
+            if waiting and op.type not in ("Merge", "NextIteration"):
                 stack += waiting
             else:
                 seen[op] = not waiting and all(seen[i.op] for i in op.inputs)

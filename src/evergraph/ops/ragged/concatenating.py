@@ -36,13 +36,13 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         name: the ops' scope.
 
     Returns:
-        A `RaggedTensor`; a `Tensor` where the new dimension is the innermost and none of `values` is ragged.
+        A `RaggedTensor`; a `Tensor` where none of `values` is ragged and `axis` is one of the last two.
 
     Raises:
         ValueError: if there are none, or their ranks differ.
 
-    >>> sess.run(tf.ragged.stack([tf.constant([1, 2]), tf.constant([3])])).to_list()
-    [[1, 2], [3]]
+    >>> sess.run(tf.ragged.stack([tf.ragged.constant([[1, 2]]), tf.ragged.constant([[3], []])])).to_list()
+    [[[1, 2]], [[3], []]]
     """
     values = list(values) if isinstance(values, list | tuple) else [values]
     with name_scope(name, "RaggedConcat", values):

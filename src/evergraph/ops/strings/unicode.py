@@ -390,11 +390,9 @@ def unicode_split_with_offsets(
 
 
 def _character_strings(codes: Any, encoding: str, errors: str, replacement_char: int) -> Any:
-    if isinstance(codes, Tensor):
-        single = shaping.expand_dims(codes, -1)
-    else:
-        single = codes.with_flat_values(shaping.expand_dims(codes.flat_values, -1))
-    return unicode_encode(single, encoding, errors, replacement_char)
+    from evergraph.ops.ragged.rearranging import expand_dims
+
+    return unicode_encode(expand_dims(codes, -1), encoding, errors, replacement_char)
 
 
 def _decoded(

@@ -32,6 +32,7 @@ from evergraph.runtime.feeds import feed_tensor
 from evergraph.runtime.fetches import Fetches
 from evergraph.runtime.state import value_of
 
+MOST_TRIPS = 1024
 ONE_DEVICE = "device:CPU:0"
 BLOCKS_PER_CALL = 1 << 40
 # Places of random ops without seeds: multiples of 2^64 / golden ratio, which lie far from each other.
@@ -39,13 +40,17 @@ _SPREAD = 0x9E3779B97F4A7C15
 
 
 @public("to_jax")
-def to_jax(fetches: Any, feeds: Any = (), session: Any = None) -> tuple[Callable[..., Any], dict[str, np.ndarray]]:
+def to_jax(
+    fetches: Any, feeds: Any = (), session: Any = None, most_trips: int = MOST_TRIPS
+) -> tuple[Callable[..., Any], dict[str, np.ndarray]]:
     """Make a pure JAX function of a part of a graph.
 
     Args:
         fetches: what the function gives: a tensor, a name, or any nesting of them in lists, tuples and dicts.
         feeds: what it takes: tensors or names, in order; or a dict of argument names to tensors.
         session: the session that holds the variables; by default, the default session.
+        most_trips: how many iterations to provide for where a loop's values are kept for its gradient, and how many there
+            will be does not follow from shapes.
 
     Returns:
         `(function, parameters)`. `parameters` is a dict of the variables' values by name. `function(parameters, *feeds)`
@@ -54,8 +59,10 @@ def to_jax(fetches: Any, feeds: Any = (), session: Any = None) -> tuple[Callable
         `jax.grad` and so on.
 
         Random ops give the numbers of a first run in a new session, the same at every call; `counter=n` gives other
-        numbers for each n. `Assert` and the ranges that ops check of their inputs are not looked at. A `tf.while_loop` has
-        forward derivatives only (`jax.jvp`): for the others, fetch what `tf.gradients` gives.
+        numbers for each n. A compiled function cannot raise: where a session would (a label out of range, an `Assert`),
+        floating-point results are NaN; so they are where a loop takes more than `most_trips`. A `tf.while_loop` whose
+        number of iterations does not follow from shapes has forward derivatives only (`jax.jvp`): for the others, fetch
+        what `tf.gradients` gives.
 
         64-bit types are JAX's: the function computes with 32 bits in their place unless `jax_enable_x64` is on.
 
@@ -77,6 +84,9 @@ def to_jax(fetches: Any, feeds: Any = (), session: Any = None) -> tuple[Callable
     names, tensors = named_feeds(graph, feeds)
     taken = Fetches(graph, fetches)
     plan = pure_plan(list(taken.elements), tensors)
+    for instruction in _all_instructions(plan):
+        if instruction.loop is not None:
+            instruction.loop.op.most_trips = most_trips
     pure = PureFunction(plan, taken, names)
     return pure, pure.parameters(session)
 
@@ -205,9 +215,9 @@ class PureFunction:
             return self._fetches.values(self._compiled(dict(parameters), given, counter))
 
     def _warn_of_doubles(self) -> None:
-        import jax
+        import jax.numpy as jnp
 
-        if self._doubles and not jax.config.jax_enable_x64:
+        if self._doubles and jnp.result_type(float) != np.float64:
             warnings.warn(
                 f"{self._doubles[0]!r} is of 64 bits, and JAX computes with 32 in their place: "
                 'jax.config.update("jax_enable_x64", True) changes that',
@@ -235,7 +245,7 @@ class PureFunction:
         import jax
         import jax.numpy as jnp
 
-        plan, narrow = self.plan, not jax.config.jax_enable_x64
+        plan, narrow = self.plan, jnp.result_type(float) != np.float64
         values: dict[int, Any] = {r: v for r, v in enumerate(plan.registers) if v is not None}
         for t, register, name, value in zip(plan.feeds, plan.feed_registers, self.names, given, strict=True):
             values[register] = _fed(t, name, value)
@@ -247,7 +257,9 @@ class PureFunction:
                 raise ValueError(f"no value for {name!r} among the parameters")
         for position, key in plan.variable_fetches:
             values[plan.fetch_registers[position]] = by_key[key]
-        collectors.append(CheckCollector(jnp))  # what kernels state of their inputs' values is not looked at
+        checks = CheckCollector(jnp)
+        checks.may_run_again = False
+        collectors.append(checks)
         try:
             unseeded = 0
             for stage in plan.stages:
@@ -281,7 +293,8 @@ class PureFunction:
             if values[register] is DEAD:
                 raise errors.InvalidArgumentError(None, t.op, f"{t.name!r} is in a branch that is never taken")
             fetched.append(jnp.asarray(values[register]))
-        return fetched
+        ok = checks.holds()
+        return fetched if ok is None else [jnp.where(ok, v, np.nan) if v.dtype.kind in "fcV" else v for v in fetched]
 
 
 def _place(own: int, counter: Any) -> Any:

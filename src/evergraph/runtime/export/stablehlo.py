@@ -33,7 +33,8 @@ def exported(
             None, None, f"there is no feed {unknown[0]!r} to give a shape; there are: {', '.join(tensors)}"
         )
     scope = export.SymbolicScope()
-    arguments, open_sizes = [], []
+    arguments: list[Any] = []
+    open_sizes: list[str] = []
     for name, t in tensors.items():
         texts = _sizes(name, t, given.get(name), len(arguments))
         if not all(text.isdigit() for text in texts):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework.operation import Operation
+from evergraph.framework.tensor import Tensor
 from evergraph.training.onnx_files.writer import NotMapped, Writer, maps, rank_of
 
 _FAR = 2**31 - 1
@@ -113,7 +114,7 @@ def pad(w: Writer, op: Operation) -> Any:
     if mode == "SYMMETRIC":
         raise NotMapped("mode SYMMETRIC")
     last = [w.name(op.inputs[2])] if op.type == "PadV2" else []
-    attrs = {"mode": "reflect" if mode == "REFLECT" else "constant"}
+    attrs: dict[str, Any] = {"mode": "reflect" if mode == "REFLECT" else "constant"}
     if len(amounts) == 4 and w.is_nchw(x):
         inputs = [w.nchw(x), w.constant(amounts[[0, 3, 1, 2]].T.reshape(-1)), *last]
         w.put_nchw(op.outputs[0], w.node("Pad", inputs, **attrs))
@@ -219,12 +220,19 @@ def strided_slice(w: Writer, op: Operation) -> Any:
 _REDUCTIONS = {"Mean": "ReduceMean", "Sum": "ReduceSum", "Max": "ReduceMax", "Min": "ReduceMin", "Prod": "ReduceProd"}
 
 
+def _axes(w: Writer, axes: Tensor) -> str:
+    """Axes as a vector, as ONNX has them."""
+    if axes in w.known:
+        return w.constant(w.known[axes].reshape(-1).astype(np.int64))
+    return str(w.node("Reshape", [w.int64(axes), w.ints(-1)]))
+
+
 @maps(*_REDUCTIONS)
 def reduction(w: Writer, op: Operation) -> Any:
     x, axes = op.inputs
     keep = int(op.attrs["keep_dims"])
     if axes not in w.known:
-        return w.node(_REDUCTIONS[op.type], [w.name(x), w.int64(axes)], keepdims=keep, noop_with_empty_axes=1)
+        return w.node(_REDUCTIONS[op.type], [w.name(x), _axes(w, axes)], keepdims=keep, noop_with_empty_axes=1)
     which = [int(a) for a in w.known[axes].reshape(-1)]
     if not which:
         return w.node("Identity", [w.name(x)])
@@ -241,7 +249,7 @@ def reduction(w: Writer, op: Operation) -> Any:
 def logical_reduction(w: Writer, op: Operation) -> Any:
     numbers = w.cast(w.name(op.inputs[0]), np.int32)
     kind = "ReduceMin" if op.type == "All" else "ReduceMax"
-    inputs = [numbers, w.int64(op.inputs[1])]
+    inputs = [numbers, _axes(w, op.inputs[1])]
     return w.cast(w.node(kind, inputs, keepdims=int(op.attrs["keep_dims"]), noop_with_empty_axes=1), np.bool_)
 
 
@@ -262,9 +270,9 @@ def top_k(w: Writer, op: Operation) -> Any:
 def one_hot(w: Writer, op: Operation) -> Any:
     indices, depth, on, off = op.inputs
     # ONNX counts negative indices from the end; TensorFlow gives a row of `off` for them, as it does beyond the end.
-    inside = w.name(indices)
-    away = w.node("Less", [inside, w.like(indices, 0)])
-    inside = w.node("Where", [away, w.like(indices, np.iinfo(indices.dtype._base.np).max), inside])
+    inside = w.int64(indices)
+    away = w.node("Less", [inside, w.constant(np.int64(0))])
+    inside = w.node("Where", [away, w.constant(np.int64(_FAR)), inside])
     values = w.node("Concat", [w.node("Reshape", [w.name(t), w.ints(1)]) for t in (off, on)], axis=0)
     return w.node("OneHot", [inside, w.int64(depth), values], axis=int(op.attrs["axis"]))
 

@@ -189,7 +189,7 @@ def conv2d_transpose(w: Writer, op: Operation) -> Any:
         extra.append(max(size - whole, 0))
     kernel = w.constant(values.transpose(3, 2, 0, 1), name=filters.op.name)
     inputs = [images.input(gradient), kernel]
-    more = {"pads": [*begins, *ends], "output_padding": extra}
+    more: dict[str, Any] = {"pads": [*begins, *ends], "output_padding": extra}
     return images.give(
         w.node("ConvTranspose", inputs, kernel_shape=window, strides=strides, dilations=dilations, **more)
     )

@@ -1,0 +1,1 @@
+"""`tf.distribute`: strategies, of which there are those that distribute nothing."""
