@@ -145,6 +145,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.evaluation",
         "contrib.slim_training",
     ),
+    "contrib.eager": ("contrib.eager_names",),
     "contrib.losses": ("contrib.weighted_losses",),
     "contrib.opt": tuple(
         f"contrib.optimizers.{n}" for n in ("external", "adam_variants", "weight_decay", "lars", "wrappers")

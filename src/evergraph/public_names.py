@@ -41,6 +41,8 @@ publish("compat.as_str", convert.as_text)
 for _name, _thing in vars(errors).items():
     if isinstance(_thing, type) and issubclass(_thing, errors.OpError) or _name.isupper():
         publish(f"errors.{_name}", _thing)
+for _name in ("error_code_from_exception_type", "exception_type_from_error_code", "raise_exception_on_not_ok_status"):
+    publish(f"errors.{_name}", getattr(errors, _name))
 
 
 @public("executing_eagerly", "executing_eagerly_outside_functions")

@@ -182,3 +182,24 @@ def test_graph_is_that_of_tensorflow(name):
         call(tf.ragged.constant([[1, 2], [], [3, 4, 5]]))
     made = [(op.name, op.type) for op in graph.get_operations()]
     assert [entry for entry in made if "strided_slice" not in entry[0]][2:] == expected
+
+
+def test_conditions_and_loops():
+    ragged = tf.ragged.constant([[1], [2, 3]])
+    either = tf.cond(tf.placeholder_with_default(True, []), lambda: ragged, lambda: ragged * 2)
+    _, longer = tf.while_loop(lambda i, r: i < 2, lambda i, r: (i + 1, tf.concat([r, r + 1], 1)), (0, ragged))
+    assert isinstance(longer, tf.RaggedTensor)
+    with tf.Session() as session:
+        assert session.run(either).to_list() == [[1], [2, 3]]
+        assert session.run(longer).to_list() == [[1, 2, 2, 3], [2, 3, 3, 4, 3, 4, 4, 5]]
+
+
+class ComparedInTests(tf.test.TestCase):
+    def test_ragged_values(self):
+        with self.session():
+            ragged = tf.ragged.constant([[1.0], [2.0, 3.0]])
+            self.assertAllEqual(ragged, [[1], [2, 3]])
+            self.assertAllClose(ragged + 1e-9, ragged)
+            for wrong in ([[1], [2, 4]], [[1], [2]], [1, [2, 3]], [[1, 2], [3]]):
+                with self.assertRaises(AssertionError):
+                    self.assertAllEqual(ragged, wrong)

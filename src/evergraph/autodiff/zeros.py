@@ -42,6 +42,12 @@ def zeros_of_output(op: Operation, index: int) -> Tensor:
 def _zeros_of_other_branch(op: Operation, t: Tensor) -> Tensor:
     """Zeros for the branch of a `cond` that does not use a value: made only if that branch is taken."""
     branch = op._control_flow_context
+    if branch.is_while:
+        raise ValueError(
+            f"Cannot compute gradient inside while loop through {op.name!r}. We do not support taking the gradient wrt or "
+            "through the initial value of a loop variable. Gradients can be computed through loop invariants or wrt the "
+            "input parameters to the loop body."
+        )
     value = switch(op.inputs[0], branch.pred)[1 - branch.branch]
     # Control inputs wait for a whole op, not for one of its outputs: hence an op on this branch.
     pivot = raw_op("Identity")(value)

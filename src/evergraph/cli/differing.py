@@ -9,7 +9,7 @@ import numpy as np
 
 from evergraph.cli import kinds
 from evergraph.cli.graphs import read_graph, read_meta_graph
-from evergraph.cli.printing import BadInput, count_text, heading, progress, shape_text, table
+from evergraph.cli.printing import BadInput, count_text, progress, shape_text, table
 from evergraph.cli.weights import Weights, open_weights
 
 
@@ -194,7 +194,9 @@ def show(told: dict[str, Any]) -> None:
     different = told["different"]
     if not different:
         return
-    heading(f"Different: {len(different)} of {count_text(told['compared'], what)} in both")
+    if told["missing"] or told["extra"]:
+        click.echo()
+    click.echo(f"Different: {len(different)} of {count_text(told['compared'], what)} in both")
     if what == "tensor":
         table([_row(d) for d in different], ("name", "largest difference", "at", "elements"), right=(1,))
         return

@@ -141,7 +141,9 @@ def opened(
         else:
             raise BadInput(f"{found.path} is no graph: it is {found.kind}")
         if not named_inputs and not inputs:
-            wanted = [i["name"] for i in inputs_of(graph_def)]
+            # A switch such as `is_training` keeps its default.
+            switches = {n.name for n in graph_def.node if n.op == "PlaceholderWithDefault" and _type(n) == "bool"}
+            wanted = [i["name"] for i in inputs_of(graph_def) if i["name"] not in switches]
             named_inputs = {n: n for n in wanted}
         if not named_outputs:
             named_outputs = {o["name"]: o["name"] for o in outputs_of(graph_def)}

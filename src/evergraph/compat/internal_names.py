@@ -18,7 +18,10 @@ _DECORATOR = _FUNCTIONS + "unchanged_with_arguments"
 # Internal names that have no public form, and public programs use: a public name, or "module:attribute" of Evergraph.
 OURS: dict[str, dict[str, str]] = {
     "python.client.device_lib": {"list_local_devices": "compat.device_lib:list_local_devices"},
-    "python.client.session": {"BaseSession": "runtime.session:BaseSession"},
+    "python.client.session": {
+        "BaseSession": "runtime.session:BaseSession",
+        "_DeviceAttributes": "runtime.devices:DeviceAttributes",
+    },
     "python.client.timeline": {"Timeline": "runtime.timeline:Timeline"},
     "python.data.ops.dataset_ops": {
         **{name: f"data.internal_classes:{name}" for name in ("MapDataset", "ParallelMapDataset")},
@@ -51,6 +54,7 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
+    "python.eager.function": {"defun": "contrib.eager.defun"},
     "python.framework.function": {
         "Defun": "ops.functions.defun:Defun",
         "_DefinedFunction": "ops.functions.defun:DefinedFunction",
@@ -127,6 +131,7 @@ OURS: dict[str, dict[str, str]] = {
         "_as_tensor_list": "training.element_lists:as_list",
         "_as_tensor_list_list": "training.element_lists:as_lists",
     },
+    "python.framework.common_shapes": {"broadcast_shape": "broadcast_static_shape"},
     "python.framework.random_seed": {"DEFAULT_GRAPH_SEED": _FUNCTIONS + "DEFAULT_GRAPH_SEED"},
     "python.framework.smart_cond": {
         "smart_case": "layers.smart_cond:smart_case",
@@ -152,6 +157,11 @@ OURS: dict[str, dict[str, str]] = {
         "CondContext": "ops.cond:CondContext",
         "ControlFlowContext": "ops.control_flow_context:ControlFlowContext",
         "WhileContext": "ops.while_context:WhileContext",
+        "_Enter": "ops.control_flow:enter",
+        "_Identity": "ops.control_flow:identity",
+        "_NextIteration": "ops.control_flow:next_iteration",
+        "_SwitchRefOrTensor": "ops.control_flow:switch_beside",
+        "exit": "ops.control_flow:exit",
         "with_dependencies": "ops.grouping:with_dependencies",
     },
     "python.ops.ctc_ops": {
@@ -260,11 +270,14 @@ OURS: dict[str, dict[str, str]] = {
     "python.ops.ragged.ragged_where_op": {"where": "ops.ragged.selecting:where"},
     "python.ops.gradients_impl": {"_hessian_vector_product": "autodiff.hessians:hessian_vector_product"},
     "python.ops.init_ops": {
-        name: f"contrib.framework.{name}"
-        for name in (
-            "convolutional_delta_orthogonal", "convolutional_orthogonal_1d", "convolutional_orthogonal_2d",
-            "convolutional_orthogonal_3d",
-        )
+        **{
+            name: f"contrib.framework.{name}"
+            for name in (
+                "convolutional_delta_orthogonal", "convolutional_orthogonal_1d", "convolutional_orthogonal_2d",
+                "convolutional_orthogonal_3d",
+            )
+        },
+        "Initializer": "ops.initializers:Initializer",
     },
     "python.ops.linalg.linear_operator_addition": {
         "_AddAndReturnDiag": "ops.linear_operators.addition:AddAndReturnDiag",

@@ -18,7 +18,13 @@ def _concat(prefix: Any, suffix: Any, static: bool = False) -> Any:
 
 
 def constant_value(pred: Any) -> Any:
-    """The value of a condition that is known while the graph is built, else None."""
+    """The value of a condition that is known while the graph is built, else None.
+
+    Raises:
+        TypeError: if it is no bool, 0, 1, tensor or variable.
+    """
+    if isinstance(pred, int) and pred not in (0, 1):
+        raise TypeError(f"`pred` must be a Tensor, a Variable, or a Python bool or 1 or 0. Found instead: {pred!r}")
     return known_truth(pred)
 
 

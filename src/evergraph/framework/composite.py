@@ -27,5 +27,9 @@ class CompositeTensor:
         """The arrays to feed the parts with, from what a program feeds."""
         raise NotImplementedError
 
+    def _invariants(self, shape: Any) -> list[Any]:
+        """The static shapes of the parts of what has the static shape `shape` (None: that of this value)."""
+        raise NotImplementedError
+
 
 __all__ = ["CompositeTensor"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework import dtypes
+from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.dtypes import DType
 from evergraph.framework.tensor import Tensor
 
@@ -128,6 +129,8 @@ def convert_n_to_tensor(
 
 def is_tensor_like(value: Any) -> bool:
     """Whether `value` is a tensor or converts to one as a symbol (variables, sparse tensors), not as data."""
+    if isinstance(value, CompositeTensor):
+        return False
     return isinstance(value, Tensor) or hasattr(value, "_as_graph_element") or hasattr(value, "is_tensor_like")
 
 

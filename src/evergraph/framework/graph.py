@@ -240,6 +240,8 @@ class Graph:
             if name in self._by_name:
                 name = self.unique_name_at_root(name)
         else:
+            if type(name) is bytes:
+                name = name.decode()
             if not name or not NAME.match(name):
                 if not name:
                     name = opdef.name

@@ -71,6 +71,8 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
     if isinstance(value, np.ndarray | np.generic):
         array = _from_numpy(value, kind)
     else:
+        if hasattr(value, "__array_interface__") and not isinstance(value, list | tuple):
+            return to_array(np.asarray(value), dtype, shape, verify_shape)
         if value is None:
             raise ValueError("None values not supported.")
         if isinstance(value, TensorShape | Dimension):
@@ -87,7 +89,7 @@ def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: boo
             except ValueError:
                 raise _not_dense(value, kind) from None
             if array.dtype == object:
-                raise ValueError(f"Argument must be a dense tensor: {value!r} - its entries are not all numbers.")
+                raise _unconvertible(value)
             if kind is None:
                 array = _preferred_type(array)
     if shape is not None:

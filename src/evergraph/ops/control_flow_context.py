@@ -15,8 +15,10 @@ inputs from inside of a loop, and in a graph without contexts nothing is looked 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from evergraph.framework.frames import built_at
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.nest import flatten
 from evergraph.framework.operation import Operation
@@ -264,6 +266,12 @@ def is_loop_switch(op: Operation) -> bool:
     return context is not None and context.is_while and not is_cond_switch(op)
 
 
+def _tell_places(*ops: Operation) -> None:
+    """Write to the log where ops that do not go together were made."""
+    for op in ops:
+        logging.getLogger("tensorflow").info("%s (%s) was built at %s", op.name, op.type, built_at(op.frames))
+
+
 def _check_input(op: Operation, context: Any, source_op: Operation, source: Any) -> None:
     """Refuse an input from a loop that `op` is not in.
 
@@ -275,9 +283,10 @@ def _check_input(op: Operation, context: Any, source_op: Operation, source: Any)
     if loop is None:
         if source_loop is None or op.type in ENTERS or op.type in SWITCHES:
             return
+        _tell_places(op, source_op)
         raise ValueError(
-            f"Cannot use '{source_op.name}' as input to '{op.name}' because '{source_op.name}' is in a while loop. "
-            "Only what the body returns leaves a loop: make it a loop variable."
+            f"Cannot use '{source_op.name}' as input to '{op.name}' because '{source_op.name}' is in a while loop. See info "
+            "log for more details. Only what the body returns leaves a loop: make it a loop variable."
         )
     if is_inside(loop, source_loop):
         return
@@ -291,6 +300,8 @@ def _check_input(op: Operation, context: Any, source_op: Operation, source: Any)
             return
         if source_forward.grad_state and source_forward.grad_state.forward_context is loop:
             return
+    _tell_places(op, source_op)
     raise ValueError(
-        f"Cannot use '{source_op.name}' as input to '{op.name}' because they are in different while loops."
+        f"Cannot use '{source_op.name}' as input to '{op.name}' because they are in different while loops. "
+            "See info log for more details."
     )

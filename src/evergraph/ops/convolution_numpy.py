@@ -23,6 +23,8 @@ def convolve(x: Any, w: Any, window: Window) -> Any:
         parts = zip(np.split(x, groups, -1), np.split(w, groups, -1), strict=True)
         return np.concatenate([convolve(a, b, window) for a, b in parts], -1)
     dtype, (x, w) = x.dtype, _wide(x, w)
+    if not w.size:
+        return np.zeros((x.shape[0], *window.output, w.shape[-1]), dtype)
     y = np.empty((x.shape[0], *window.output, w.shape[-1]), x.dtype)
     matrix = w.reshape(-1, w.shape[-1])
     for images in _chunks(x, window):
@@ -37,6 +39,8 @@ def input_gradient(dy: Any, w: Any, shape: tuple[int, ...], window: Window) -> A
         parts = zip(np.split(dy, groups, -1), np.split(w, groups, -1), strict=True)
         return np.concatenate([input_gradient(a, b, (*shape[:-1], depth), window) for a, b in parts], -1)
     dtype, (dy, w) = dy.dtype, _wide(dy, w)
+    if not w.size:
+        return np.zeros(shape, dtype)
     dx = np.empty(shape, dy.dtype)
     matrix = np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T)
     for images in _chunks(dx, window):
@@ -55,6 +59,8 @@ def filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: Window) -> 
         return np.concatenate([filter_gradient(a, b, each, window) for a, b in parts], -1)
     dtype, (x, dy) = x.dtype, _wide(x, dy)
     total = np.zeros((prod(shape[:-1]), shape[-1]), x.dtype)
+    if not total.size:
+        return total.astype(dtype, copy=False).reshape(shape)
     for images in _chunks(x, window):
         total += _rows(x[images], window).T @ dy[images].reshape(-1, dy.shape[-1])
     return total.astype(dtype, copy=False).reshape(shape)

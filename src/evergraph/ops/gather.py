@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -288,6 +289,8 @@ def batch_gather_nd(params: Any, indices: Any, batch_dims: int, name: str | None
     with name_scope(name, "BatchGatherND", [params, indices]):
         indices = convert_to_tensor(indices, name="indices")
         params = convert_to_tensor(params, name="params")
+        if batch_dims == 0:
+            return gather_nd_op(params, indices, name=name)
         if batch_dims < 0:
             raise ValueError("tf.gather_nd does not allow negative batch_dims.")
         for what, x in (("indices", indices), ("params", params)):
@@ -488,6 +491,8 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
 @op("UnravelIndex", differentiable=False)
 def unravel_index(xp: Any, indices: Any, dims: Any) -> Any:
     """The coordinates of elements given by their numbers in row-major order, one column each."""
+    if xp is np and math.prod(dims.tolist()) > np.iinfo(dims.dtype).max:
+        raise kernel_error("Input dims product is causing integer overflow")
     count = xp.prod(dims)
     require(xp, (indices >= 0) & (indices < count), lambda: kernel_error("index is out of bound as with dims"))
     strides = xp.flip(xp.cumprod(xp.flip(xp.concatenate([dims[1:], xp.ones(1, dims.dtype)]))))

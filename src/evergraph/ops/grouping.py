@@ -103,7 +103,8 @@ def _after_gate(gate: Operation, item: Any) -> Any:
 def with_dependencies(dependencies: Any, output_tensor: Any, name: str | None = None) -> Any:
     """`output_tensor` (a tensor or `IndexedSlices`), available only after `dependencies` have run."""
     with name_scope(name, "control_dependency", [*dependencies, output_tensor]) as scope:
-        with colocate_with(output_tensor), control_dependencies(dependencies):
+        is_slices = isinstance(output_tensor, IndexedSlices)
+        with colocate_with(output_tensor.op if is_slices else output_tensor), control_dependencies(dependencies):
             output = output_tensor if isinstance(output_tensor, IndexedSlices) else converted(output_tensor)
             identity = raw_op("Identity")
             if isinstance(output, IndexedSlices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -137,4 +138,6 @@ def histogram_fixed_width_bins(
 @op("Bucketize", shape=unchanged_shape, differentiable=False)
 def bucketize(xp: Any, input: Any, *, boundaries: Any) -> Any:
     """How many of the boundaries, in increasing order, are at or below each element."""
+    if any(a > b for a, b in pairwise(boundaries)):
+        raise kernel_error("Expected sorted boundaries")
     return xp.searchsorted(np.array(boundaries, np.float32), input, side="right").astype(np.int32)

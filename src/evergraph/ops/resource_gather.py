@@ -13,10 +13,11 @@ from evergraph.framework.shapes import Shape, ShapeError
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.constant import constant
+from evergraph.ops.gather import scatter_nd
 from evergraph.ops.joining import concat
 from evergraph.ops.opdef import op
 from evergraph.ops.scatter import nd_index, require_rows
-from evergraph.ops.shaping import expand_dims, reshape, size
+from evergraph.ops.shaping import expand_dims, reshape, size, squeeze
 from evergraph.ops.slicing import sliced
 from evergraph.ops.state import handle_shape, variable_shape_op
 
@@ -63,7 +64,7 @@ def variable_shape(handle: Tensor, out_type: DType = dtypes.int32) -> Tensor:
     return variable_shape_op(handle, out_type=out_type)
 
 
-@op("ResourceGatherNd", differentiable=False)
+@op("ResourceGatherNd")
 def resource_gather_nd_op(xp: Any, resource: Any, indices: Any) -> Any:
     """The elements or slices of a variable that the last axis of `indices` names."""
     return resource[nd_index(xp, indices, resource.shape)]
@@ -77,3 +78,12 @@ def resource_gather_nd_shape(made: Operation) -> Shape:
     if indices[-1] > len(variable):
         raise ShapeError(f"indices of {indices[-1]} numbers each do not fit a variable of rank {len(variable)}")
     return indices[:-1] + variable[indices[-1] :]
+
+
+@resource_gather_nd_op.gradient
+def resource_gather_nd_grad(made: Operation, grad: Tensor) -> tuple[Any, None]:
+    handle, indices = made.inputs
+    shape = variable_shape_op(handle, out_type=indices.dtype)
+    if indices.static_shape is not None and len(indices.static_shape) == 2 and indices.static_shape[1] == 1:
+        return IndexedSlices(grad, squeeze(indices, axis=-1), shape), None
+    return scatter_nd(indices, grad, shape), None

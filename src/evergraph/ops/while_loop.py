@@ -17,6 +17,7 @@ from typing import Any
 
 from evergraph.framework import shapes
 from evergraph.framework.api import public
+from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.convert import converted
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.nest import (
@@ -30,6 +31,7 @@ from evergraph.framework.scopes import GraphKeys, control_dependencies, name_sco
 from evergraph.framework.shapes import Shape, TensorShape
 from evergraph.framework.sparse import IndexedSlices, SparseTensor, dense_or_slices
 from evergraph.framework.tensor import Tensor
+from evergraph.framework.type_spec import TensorSpec, TypeSpec, type_spec_from_value
 from evergraph.ops.comparisons import logical_and
 from evergraph.ops.constant import constant
 from evergraph.ops.control_flow import (
@@ -255,11 +257,15 @@ def close_loop(before: Any, after: Any, checks_shape: bool = True) -> Any:
 
 
 def _loop_value(item: Any) -> Any:
-    return dense_or_slices(as_flow(item))
+    return item if isinstance(item, CompositeTensor) else dense_or_slices(as_flow(item))
 
 
 def _invariant(value: Any, shape: Any = None) -> Any:
     """The shape(s) that a loop variable has in every iteration: as the program says, else as it has at the start."""
+    if isinstance(shape, TypeSpec):
+        if not shape.is_compatible_with(type_spec_from_value(value)):
+            raise TypeError(f"The loop variable {value} is not of the kind that its shape invariant says: {shape}")
+        return shape.shape if isinstance(shape, TensorSpec) else [spec.shape for spec in shape._flat_tensor_specs]
     if isinstance(value, SparseTensor):
         # Each iteration may have another number of elements.
         rank = value.shape.ndims if shape is None else shapes.as_shape(shape).with_rank(1).as_list()[0]
@@ -270,6 +276,8 @@ def _invariant(value: Any, shape: Any = None) -> Any:
         shape = shapes.as_shape(shape)
         rows = TensorShape([None]) if shape.ndims is None else shape[:1]
         return [shape, rows] + ([] if value.dense_shape is None else [TensorShape([shape.ndims])])
+    if isinstance(value, CompositeTensor):
+        return value._invariants(shape)
     return value.shape if shape is None else shape
 
 

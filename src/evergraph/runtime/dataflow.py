@@ -176,7 +176,7 @@ class Dataflow:
                 outputs, seen = self._outputs(op, inputs, seen)
             except Exception as error:
                 raise located(error, op, inputs) from error
-        self._send(op, outputs, seen, frame, iteration)
+        self._send(op, outputs, seen, frame, iteration, dead)
 
     def _outputs(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
         kind = op.type
@@ -187,11 +187,14 @@ class Dataflow:
             return ([DEAD, DEAD], seen) if position is None else ([inputs[position], np.int32(position)], seen)
         keeps_reference = [t.dtype._is_ref_dtype or t.dtype is dtypes.resource for t in op.outputs]
         if kind in SWITCHES:
-            data = inputs[0] if keeps_reference[0] else self._plain(op, 0, inputs[0], seen)
+            keeps = keeps_reference[0] or isinstance(inputs[0], Reference)
+            data = inputs[0] if keeps else self._plain(op, 0, inputs[0], seen)
             return ([DEAD, data] if self._plain(op, 1, inputs[1], seen) else [data, DEAD]), seen
         if kind in ENTERS | EXITS | NEXTS or kind in ("RefIdentity", "Identity"):
-            # An Identity of a reference is read when its reader runs, as in a plan of stages (compiler/effects.py).
-            keeps = keeps_reference[0] or kind == "Identity" and isinstance(inputs[0], Reference)
+            # An Identity of a reference is read when its reader runs, as in a plan of stages (compiler/effects.py);
+            # a loop that takes it from outside sees what it writes itself.
+            passes = kind == "Identity" or kind in ENTERS and op.attrs.get("is_constant")
+            keeps = keeps_reference[0] or passes and isinstance(inputs[0], Reference)
             return [inputs[0] if keeps else self._plain(op, 0, inputs[0], seen)], seen
         return self._computed(op, inputs, seen)
 
@@ -300,7 +303,9 @@ class Dataflow:
 
     # Where its outputs go
 
-    def _send(self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int) -> None:
+    def _send(
+        self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool
+    ) -> None:
         target, at = frame, iteration
         if op.type in ENTERS:
             key = (op.attrs["frame_name"].decode(), iteration)
@@ -323,14 +328,17 @@ class Dataflow:
             if not any(n == at for n, _ in frame.tokens):
                 for constant, (value, before) in frame.constants:
                     self._send_to_readers(constant, [value], before, frame, at)
-        self._send_to_readers(op, outputs, seen, target, at)
+        self._send_to_readers(op, outputs, seen, target, at, dead)
 
-    def _send_to_readers(self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int) -> None:
+    def _send_to_readers(
+        self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool = False
+    ) -> None:
+        """`dead`: whether the op did not run, which the outputs do not say when there are none."""
         if frame.parent is None:
             for t, value in zip(op.outputs, outputs, strict=True):
                 if t in self.wanted:
                     self.results[t] = value, seen
-        all_dead = bool(outputs) and all(value is DEAD for value in outputs)
+        all_dead = all(value is DEAD for value in outputs) if outputs else dead
         for reader, slot, index in self.readers.get(op, ()):
             if index is None:
                 self._deliver(frame, iteration, reader, slot, (DEAD if all_dead else None, seen))

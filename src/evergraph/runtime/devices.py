@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from evergraph.framework import errors
-from evergraph.framework.devices import DeviceSpec
+from evergraph.framework.devices import DeviceSpec, canonical_name
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
 
@@ -21,13 +21,19 @@ LOCAL = "/job:localhost/replica:0/task:0"
 LOCAL_TASK = ("localhost", 0)
 
 
+INCARNATION = int.from_bytes(os.urandom(7), "little") | 1
+"""Tells the devices of this process from those of the next one."""
+
+
 class DeviceAttributes:
     """A device that a session can use."""
 
     __slots__ = ("_name", "_device_type", "_memory_limit_bytes", "_incarnation")
 
-    def __init__(self, name: str, device_type: str, memory_limit_bytes: int, incarnation: int = 0) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, device_type: str, memory_limit_bytes: int, incarnation: int = INCARNATION
+    ) -> None:
+        self._name = canonical_name(name)
         self._device_type = device_type
         self._memory_limit_bytes = memory_limit_bytes
         self._incarnation = incarnation

@@ -171,7 +171,7 @@ def feed_parts(key: Any, value: Any) -> list[tuple[Any, Any]] | None:
             return list(feed_function(key, value))
     for kind, _, parts in _BUILT_IN:
         if isinstance(key, kind):
-            return list(zip(parts(key), key._fed(value) if kind is CompositeTensor else value, strict=False))
+            return list(zip(parts(key), key._fed(value) if isinstance(key, CompositeTensor) else value, strict=False))
     return None
 
 

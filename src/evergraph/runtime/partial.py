@@ -32,8 +32,8 @@ class PartialRun:
         self._feeds = dict.fromkeys(feed_tensor(graph, key) for key in keys)
         elements = list(self._taken.elements)
         if not elements:
-            raise errors.InvalidArgumentError(None, None, "a partial run needs something to fetch")
-        self._plan = session._plan(elements, list(self._feeds))
+            raise errors.InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
+        self._plan = session._plan(elements, list(self._feeds), in_parts=True)
         if self._plan.readers is not None or any(op.type in ("Loop", "Merge") for op in self._plan.ops):
             raise errors.UnimplementedError(None, None, "partial_run does not go through tf.cond and tf.while_loop yet")
         self._registers = self._plan.registers.copy()
@@ -103,6 +103,8 @@ class PartialRun:
             if op in needed:
                 continue
             needed[op] = None
+            if op.type in ("Placeholder", "PlaceholderV2"):
+                self._need_fed(op.outputs[0])
             for t in op.inputs:
                 if t in self._feeds:
                     self._need_fed(t)

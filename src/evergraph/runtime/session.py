@@ -208,15 +208,21 @@ class BaseSession:
         values = [value for key, whole in feed_dict.items() for _, value in _feed_pairs(key, whole)]
         return [feed_array(t, v) for t, v in zip(feeds, values, strict=True)]
 
-    def _plan(self, fetches: list[Tensor | Operation], feeds: list[Tensor]) -> Plan:
-        """The plan for these fetches and feeds, shared by all sessions on the graph."""
+    def _plan(
+        self, fetches: list[Tensor | Operation], feeds: list[Tensor], in_parts: bool = False
+    ) -> Plan:
+        """The plan for these fetches and feeds, shared by all sessions on the graph.
+
+        If it is to be run `in_parts`, a placeholder that is not fed matters when something needs it.
+        """
         plans = self._graph._attachments.setdefault("plans", {})
-        key = (tuple(fetches), tuple(feeds), self._soft, self._cpus, self._task)
+        key = (tuple(fetches), tuple(feeds), self._soft, self._cpus, self._task, in_parts)
         entry = plans.get(key)
         if entry is None or entry[0] != self._graph._edits:
             soft, cpus, task = self._soft, self._cpus, self._task
             plan = make_plan(fetches, feeds, lambda op: devices.place(op, soft, cpus, task))
-            _check_placeholders(plan)
+            if not in_parts:
+                _check_placeholders(plan)
             entry = plans[key] = (self._graph._edits, plan)
         return entry[1]
 
@@ -334,7 +340,11 @@ class Session(BaseSession):
     array([2, 3], dtype=int32)
     """
 
+    _graph_context: Any = None
+
     def __enter__(self) -> Session:
+        if self._graph_context is not None:
+            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` instead.")
         self._graph_context = self.graph.as_default()
         self._session_context = self.as_default()
         self._graph_context.__enter__()
@@ -344,6 +354,7 @@ class Session(BaseSession):
     def __exit__(self, *exc: Any) -> None:
         self._session_context.__exit__(*exc)
         self._graph_context.__exit__(*exc)
+        self._graph_context = None
         self.close()
 
     @staticmethod

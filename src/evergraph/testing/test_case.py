@@ -132,6 +132,9 @@ class TestCase(unittest.TestCase):
 
     def assertAllClose(self, a: Any, b: Any, rtol: float = 1e-6, atol: float = 1e-6, msg: Any = None) -> None:
         """Fail unless two arrays, or two structures of arrays, agree within `atol + rtol * |b|`; NaNs agree."""
+        if _is_ragged(a) or _is_ragged(b):
+            self._ragged(a, b, lambda x, y: self.assertAllClose(x, y, rtol, atol, msg), msg)
+            return
         self._close(self._evaluated(a), self._evaluated(b), rtol, atol, msg, ())
 
     def _close(self, a: Any, b: Any, rtol: float, atol: float, msg: Any, path: tuple[Any, ...]) -> None:
@@ -204,6 +207,9 @@ class TestCase(unittest.TestCase):
 
     def assertAllEqual(self, a: Any, b: Any, msg: Any = None) -> None:
         """Fail unless two arrays have the same shape and the same elements; NaNs are equal."""
+        if _is_ragged(a) or _is_ragged(b):
+            self._ragged(a, b, lambda x, y: self.assertAllEqual(x, y, msg), msg)
+            return
         x, y = self._array(self._evaluated(a)), self._array(self._evaluated(b))
         if isinstance(b, list | tuple) and x.ndim == 0 and y.ndim:
             self.fail(f"expected a scalar and a scalar, got {x} and {b}")
@@ -218,6 +224,25 @@ class TestCase(unittest.TestCase):
                 f"Arrays are not equal. {msg or ''}\nnot equal where = {off}\nnot equal lhs = {left}\n"
                 f"not equal rhs = {right}\na = {x}\nb = {y}"
             )
+
+    def _ragged(self, a: Any, b: Any, compare: Callable[[Any, Any], None], msg: Any) -> None:
+        """Fail unless two ragged tensors or nested lists have the same rows."""
+        x, y = (
+            value.to_list() if _is_ragged(value) else value.tolist() if isinstance(value, np.ndarray) else value
+            for value in (self._evaluated(a), self._evaluated(b))
+        )
+
+        def walk(left: Any, right: Any) -> None:
+            if not isinstance(left, list | tuple) and not isinstance(right, list | tuple):
+                compare(left, right)
+                return
+            self.assertIsInstance(left, list | tuple, f"{x} is not {y}. {msg or ''}")
+            self.assertIsInstance(right, list | tuple, f"{x} is not {y}. {msg or ''}")
+            self.assertEqual(len(left), len(right), f"Rows differ in length: {x} and {y}. {msg or ''}")
+            for one, other in zip(left, right):
+                walk(one, other)
+
+        walk(x, y)
 
     def assertNotAllEqual(self, a: Any, b: Any, msg: Any = None) -> None:
         """Fail if two arrays are equal."""
@@ -458,6 +483,11 @@ class CheckedThread:
         """Fail the test if the thread was never joined."""
         if self._thread.ident is not None and not self._joined:
             self._case.fail("A checked thread was not joined.")
+
+
+def _is_ragged(value: Any) -> bool:
+    """Whether it is a `RaggedTensor` or a `RaggedTensorValue`."""
+    return hasattr(value, "nested_row_splits") and hasattr(value, "to_list")
 
 
 def _is_plain(value: Any) -> bool:

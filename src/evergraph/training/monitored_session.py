@@ -86,10 +86,10 @@ class BaseMonitoredSession:
         Raises:
             ValueError: for another signature.
 
+        >>> seven = tf.constant(7)
         >>> with tf.train.MonitoredSession() as monitored:
-        ...     monitored.run_step_fn(lambda step_context: step_context.session.run("seven:0"))
-        Traceback (most recent call last):
-        KeyError: ...
+        ...     monitored.run_step_fn(lambda step_context: step_context.session.run(seven))
+        7
         """
         names = _argument_names(step_fn)
         if names not in (("step_context",), ("self", "step_context")):
@@ -168,9 +168,9 @@ class MonitoredSession(BaseMonitoredSession):
         hooks: `SessionRunHook`s.
         stop_grace_period_secs: how long to wait for threads at the end.
 
-    >>> v = tf.Variable(3.0)
+    >>> doubled = tf.Variable(3.0) * 2
     >>> with tf.train.MonitoredSession() as monitored:
-    ...     monitored.run(v * 2)
+    ...     monitored.run(doubled)
     6.0
     """
 

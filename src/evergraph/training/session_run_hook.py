@@ -78,9 +78,9 @@ class SessionRunHook:
     ...         return tf.train.SessionRunArgs("loss:0")
     ...     def after_run(self, run_context, run_values):
     ...         print(run_values.results)
-    >>> loss = tf.constant(2.5, name="loss")
+    >>> loss, step = tf.constant(2.5, name="loss"), tf.no_op()
     >>> with tf.train.MonitoredSession(hooks=[Printer()]) as monitored:
-    ...     monitored.run(tf.no_op())
+    ...     monitored.run(step)
     2.5
     """
 

@@ -250,6 +250,28 @@ def test_what_does_not_depend_on_the_feeds_is_computed_beforehand():
     assert [node.op_type for node in model.graph.node] == ["Mul", "Identity"]
 
 
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_branches_of_training_are_left_out(is_constant):
+    def network(x):
+        training = tf.constant(False) if is_constant else tf.placeholder_with_default(False, [])
+        h = tf.layers.conv2d(x, 4, 3)
+        h = tf.layers.batch_normalization(h, training=training)
+        h = tf.layers.dropout(h, 0.5, training=training)
+        scale = tf.cond(training, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
+        return h * scale + tf.cond(tf.logical_not(training), lambda: scale, lambda: tf.exp(scale))
+
+    model = compare(network, [values(2, 5, 5, 3)])
+    assert not {"RandomUniform", "Exp"} & {node.op_type for node in model.graph.node}
+
+
+def test_branches_that_depend_on_a_feed_are_refused():
+    with tf.Graph().as_default(), tf.Session() as session:
+        pred = tf.placeholder(tf.bool, [], name="pred")
+        y = tf.cond(pred, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
+        with pytest.raises(tf.errors.UnimplementedError, match=r"\(Merge\)"):
+            tf.to_onnx(y, [pred], session=session)
+
+
 def test_an_inner_tensor_can_be_the_input():
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.string, [None])

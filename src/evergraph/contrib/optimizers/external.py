@@ -165,8 +165,8 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
     Raises:
         ImportError: from `minimize`, without SciPy.
 
-    >>> v = tf.Variable([7.0, 7.0])
-    >>> optimizer = tf.contrib.opt.ScipyOptimizerInterface(tf.reduce_sum(tf.square(v - 1)), options={"maxiter": 100})
+        optimizer = tf.contrib.opt.ScipyOptimizerInterface(loss, options={"maxiter": 100})
+        optimizer.minimize(session)
     """
 
     _DEFAULT_METHOD = "L-BFGS-B"

@@ -113,8 +113,8 @@ def _resource_scatter_add(x: Any, indices: Any, values: Any, use_locking: Any = 
 def extend_with_decoupled_weight_decay(base_optimizer: Any) -> Any:
     """A class that is `base_optimizer` with weight decay; `weight_decay` is the first argument of its constructor.
 
-    >>> AdamW = tf.contrib.opt.extend_with_decoupled_weight_decay(tf.train.AdamOptimizer)
-    >>> optimizer = AdamW(weight_decay=1e-4, learning_rate=0.01)
+    AdamW = tf.contrib.opt.extend_with_decoupled_weight_decay(tf.train.AdamOptimizer)
+    optimizer = AdamW(weight_decay=1e-4, learning_rate=0.01)
     """
 
     class OptimizerWithDecoupledWeightDecay(DecoupledWeightDecayExtension, base_optimizer):

@@ -26,7 +26,7 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Any:
         return _joined(values, axis, stacked=False)
 
 
-@public("ragged.stack")
+@public("ragged.stack", "compat.v2.ragged.stack")
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     """Tensors and ragged tensors of one rank, side by side along a new dimension.
 

@@ -56,9 +56,9 @@ def from_tensor(
         if lengths is None:
             rows = sizes[0]
             count = rows * columns
-            splits = range_(rows + 1) * columns
+            row_splits = range_(rows + 1) * columns
             values = reshape(tensor, concat([[count], sizes[2:]], axis=0))
-            return cls.from_row_splits(values, splits, validate=False)
+            return cls.from_row_splits(values, row_splits, validate=False)
         if isinstance(lengths, list | tuple) and lengths and not isinstance(lengths[0], int | float):
             # One list of lengths for each partition.
             tensor.shape.with_rank_at_least(len(lengths) + 1)
@@ -69,9 +69,9 @@ def from_tensor(
         lengths.shape.assert_has_rank(1)
         lengths = maximum(minimum(lengths, columns), 0)
         limits = cumsum(lengths)
-        splits = concat([zeros([1], kind), limits], axis=0)
+        row_splits = concat([zeros([1], kind), limits], axis=0)
         values = boolean_mask(tensor, sequence_mask(lengths, maxlen=columns))
-        return cls.from_row_splits(values, splits, validate=False)
+        return cls.from_row_splits(values, row_splits, validate=False)
 
 
 def _lengths_without(padding: Tensor, tensor: Tensor, columns: Tensor, kind: Any) -> Tensor:

@@ -133,7 +133,8 @@ def replaced(ragged: Build, *names: str) -> Build:
             value = args[position] if position < len(args) else kwargs.get(bare)
             if name != bare and not isinstance(value, list | tuple):
                 return NotImplemented
-            for each in value if name != bare else (value,):
+            several: Any = value if name != bare else (value,)
+            for each in several:
                 if is_ragged(each):
                     found = True
                 elif not _is_convertible(each):

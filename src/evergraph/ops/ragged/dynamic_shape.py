@@ -319,11 +319,13 @@ def _to_ragged_shape(x: Any, wanted: RaggedTensorDynamicShape, inner_too: bool) 
 
 def _with_rank(x: Any, wanted: RaggedTensorDynamicShape) -> Any:
     """`x` with dimensions of one row put around it, up to the rank wanted."""
-    assert wanted.rank is not None
-    if wanted.rank > x.shape.ndims:
+    rank = wanted.rank
+    assert rank is not None
+    if rank > x.shape.ndims:
         if x.shape.ndims < (wanted.num_inner_dimensions or 0) + 1:
             x = reshape(x, concat([[-1], wanted.inner_dim_sizes], axis=0))
-        for _ in range(wanted.rank - x.shape.ndims):
+        more: int = rank - x.shape.ndims
+        for _ in range(more):
             is_ragged = isinstance(x, RaggedTensor)
             rows = x.nrows() if is_ragged else shape(x, out_type=wanted.dim_size_dtype)[0]
             x = RaggedTensor.from_row_lengths(x, [rows], validate=False)

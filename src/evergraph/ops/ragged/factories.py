@@ -17,7 +17,7 @@ from evergraph.ops.ragged.tensor import RaggedTensor, is_ragged
 from evergraph.ops.ragged.value import RaggedTensorValue
 
 
-@public("ragged.constant")
+@public("ragged.constant", "compat.v2.ragged.constant")
 def constant(
     pylist: Any,
     dtype: Any = None,
@@ -50,7 +50,7 @@ def constant(
         return RaggedTensor.from_row_splits(values, dense_constant(splits, dtype=row_splits_dtype), validate=False)
 
     with name_scope(name, "RaggedConstant"):
-        return _nested(ragged, dense_constant, pylist, dtype, ragged_rank, inner_shape)
+        return _nested(ragged, _filled, pylist, dtype, ragged_rank, inner_shape)
 
 
 @public("ragged.constant_value")
@@ -97,6 +97,18 @@ def placeholder(dtype: Any, ragged_rank: int, value_shape: Any = None, name: str
         for i in reversed(range(ragged_rank)):
             result = RaggedTensor(result, dense_placeholder(dtypes.int64, [None], f"row_splits_{i}"), internal=True)
         return result
+
+
+def _filled(values: Any, dtype: Any = None, shape: Any = None, name: str = "Const") -> Any:
+    """`tf.constant`, without elements that are added to fill `shape`."""
+    if shape is not None:
+        try:
+            found = np.shape(values)
+        except ValueError:  # rows of different lengths: the error is that of the constant
+            found = tuple(shape)
+        if np.prod(found) not in (np.prod(shape), 1):
+            raise TypeError(f"Expected Tensor's shape: {tuple(shape)}, got {found}.")
+    return dense_constant(values, dtype, shape, name)
 
 
 def _nested(

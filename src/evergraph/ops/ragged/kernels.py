@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework.shapes import bracket_text, merge_dim, with_rank, with_rank_at_least, with_rank_at_most
+from evergraph.framework.shapes import (
+    bracket_text,
+    merge_dim,
+    size_of,
+    with_rank,
+    with_rank_at_least,
+    with_rank_at_most,
+)
 from evergraph.ops.opdef import kernel_error, op, raw_op
 
 
@@ -173,11 +180,7 @@ def ragged_to_sparse_shape(rt_nested_splits: Any, rt_dense_values: Any) -> Any:
         with_rank(s, 1)
     values = with_rank_at_least(rt_dense_values, 1)
     rank = None if values is None else len(rt_nested_splits) + len(values)
-    count: int | None = None
-    if values is not None and None not in values:
-        count = 1
-        for n in values:
-            count *= n
+    count = size_of(values)
     return (count, rank), (count,), (rank,)
 
 

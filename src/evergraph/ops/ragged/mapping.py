@@ -11,7 +11,7 @@ from evergraph.ops.ragged.splits import splits_match
 from evergraph.ops.ragged.tensor import RaggedTensor, as_tensor_or_ragged, is_ragged
 
 
-@public("ragged.map_flat_values")
+@public("ragged.map_flat_values", "compat.v2.ragged.map_flat_values")
 def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Apply `op` with every ragged tensor among its arguments replaced by its flat values.
 

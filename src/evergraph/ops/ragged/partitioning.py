@@ -15,7 +15,7 @@ from evergraph.ops.ragged.tensor import RaggedTensor, as_tensor_or_ragged
 from evergraph.ops.sorting import argsort
 
 
-@public("ragged.stack_dynamic_partitions")
+@public("ragged.stack_dynamic_partitions", "compat.v2.ragged.stack_dynamic_partitions")
 def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
     """Row `i` of the result holds the elements of `data` whose entry in `partitions` is `i`, in their order.
 

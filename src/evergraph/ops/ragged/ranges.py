@@ -15,7 +15,7 @@ from evergraph.ops.ragged.tensor import RaggedTensor
 _WIDER = (dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64)
 
 
-@public("ragged.range")
+@public("ragged.range", "compat.v2.ragged.range")
 def range_of_rows(
     starts: Any,
     limits: Any = None,

@@ -154,6 +154,7 @@ reduce_max = _reduce_function(reductions.reduce_max, segment.unsorted_segment_ma
 def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None) -> Any:
     with name_scope(name, "RaggedReduceMean", [input_tensor, axis]):
         total = reduce_sum(input_tensor, axis, keepdims)
+        ones: Any
         if is_ragged(input_tensor):
             ones = RaggedTensor.from_nested_row_splits(
                 ones_like(input_tensor.flat_values), input_tensor.nested_row_splits, validate=False

@@ -23,7 +23,7 @@ from evergraph.ops.sequences import cumprod, range_
 from evergraph.ops.shaping import expand_dims, reshape, shape
 
 
-@public("ragged.boolean_mask")
+@public("ragged.boolean_mask", "compat.v2.ragged.boolean_mask")
 def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
     """The elements (or rows) of `data` at which `mask` is true; what was a row stays one.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework import dtypes, shapes
-from evergraph.framework.api import public
+from evergraph.framework.api import public, publish
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.shapes import TensorShape
 from evergraph.framework.tensor import Tensor
@@ -16,7 +16,7 @@ from evergraph.ops.ragged.tensor import RaggedTensor, is_ragged
 from evergraph.ops.ragged.value import RaggedTensorValue, nested_value
 
 
-@public("RaggedTensorSpec")
+@public("RaggedTensorSpec", "compat.v2.RaggedTensorSpec")
 class RaggedTensorSpec(BatchableTypeSpec):
     """The kind of a ragged tensor: its shape as far as it is known, its type and how many partitions it has.
 
@@ -147,6 +147,10 @@ class RaggedTensorType:
         return self._row_splits_dtype
 
 
+publish(
+    "data.experimental.RaggedTensorStructure",
+    lambda dtype, shape, ragged_rank: RaggedTensorSpec(shape, dtype, ragged_rank),
+)
 register_type_spec_from_value_converter(RaggedTensorValue, RaggedTensorSpec.from_value)
 
 __all__ = ["RaggedTensorSpec", "RaggedTensorType"]

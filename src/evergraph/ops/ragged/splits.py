@@ -93,7 +93,7 @@ def repeat_ranges(params: Any, splits: Tensor, repeats: Any) -> Any:
     return gather(params, ragged_range(starts, limits, one).rt_dense_values)
 
 
-@public("ragged.row_splits_to_segment_ids")
+@public("ragged.row_splits_to_segment_ids", "compat.v2.ragged.row_splits_to_segment_ids")
 def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: Any = None) -> Tensor:
     """The number of the row that each value belongs to.
 
@@ -124,7 +124,7 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
         return repeat(range_(count), repeats=lengths, axis=0)
 
 
-@public("ragged.segment_ids_to_row_splits")
+@public("ragged.segment_ids_to_row_splits", "compat.v2.ragged.segment_ids_to_row_splits")
 def segment_ids_to_row_splits(
     segment_ids: Any, num_segments: Any = None, out_type: Any = None, name: str | None = None
 ) -> Tensor:

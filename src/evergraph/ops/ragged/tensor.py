@@ -29,7 +29,7 @@ from evergraph.ops.reductions import reduce_max
 from evergraph.ops.shaping import shape
 
 
-@public("RaggedTensor")
+@public("RaggedTensor", "compat.v2.RaggedTensor")
 class RaggedTensor(CompositeTensor):
     """A tensor with rows of different lengths: row `i` is `values[row_splits[i]:row_splits[i + 1]]`.
 
@@ -41,7 +41,6 @@ class RaggedTensor(CompositeTensor):
     [[3, 1, 4, 1], [], [5]]
     """
 
-    is_tensor_like = False
     __array_priority__ = 100
 
     def __init__(
@@ -280,13 +279,13 @@ class RaggedTensor(CompositeTensor):
         return self._values
 
     @property
-    def row_splits(self) -> Tensor:
-        """Where each row ends and the next starts: int32 or int64, `[rows + 1]`."""
+    def row_splits(self) -> Any:
+        """Where each row ends and the next starts: a tensor of int32 or int64, `[rows + 1]`."""
         return self._row_splits
 
     @property
-    def flat_values(self) -> Tensor:
-        """The innermost values."""
+    def flat_values(self) -> Any:
+        """The innermost values, a tensor."""
         return self._values.flat_values if isinstance(self._values, RaggedTensor) else self._values
 
     @property
@@ -449,6 +448,10 @@ class RaggedTensor(CompositeTensor):
 
     def _fed(self, value: Any) -> list[Any]:
         return [value.flat_values, *value.nested_row_splits]
+
+    def _invariants(self, shape: Any) -> list[Any]:
+        spec = self._type_spec if shape is None else self._shape_invariant_to_type_spec(shape)
+        return [part.shape for part in spec._component_specs]
 
     @property
     def _type_spec(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ class RaggedTensorValue:
             raise TypeError("values must be a numpy array or a RaggedTensorValue")
         if isinstance(values, RaggedTensorValue) and row_splits.dtype != values.row_splits.dtype:
             raise ValueError("row_splits and values.row_splits must have the same dtype")
-        self._values = values
-        self._row_splits = row_splits
+        self._values: Any = values
+        self._row_splits: Any = row_splits
 
     @property
     def values(self) -> Any:
@@ -70,13 +71,14 @@ class RaggedTensorValue:
     @property
     def shape(self) -> tuple[int | None, ...]:
         """The size of each dimension, None for ragged ones."""
-        return (self._row_splits.shape[0] - 1, None, *self._values.shape[1:])
+        inner: tuple[int | None, ...] = self._values.shape
+        return (self._row_splits.shape[0] - 1, None, *inner[1:])
 
     def to_list(self) -> list[Any]:
         """The value as nested lists."""
         held = self._values.to_list() if isinstance(self._values, RaggedTensorValue) else self._values.tolist()
         splits = self._row_splits.tolist()
-        return [held[start:limit] for start, limit in zip(splits, splits[1:], strict=False)]
+        return [held[start:limit] for start, limit in pairwise(splits)]
 
     def __str__(self) -> str:
         return f"<tf.RaggedTensorValue {self.to_list()}>"

@@ -20,6 +20,7 @@ from evergraph.runtime.export.pure_function import named_feeds, session_and_grap
 from evergraph.runtime.fetches import Fetches
 from evergraph.runtime.session import Session
 from evergraph.training.onnx_files import arrangement, elementwise, networks
+from evergraph.training.onnx_files.branches import without_known_branches
 from evergraph.training.onnx_files.writer import MAPPINGS, NotMapped, Writer
 from evergraph.training.stablehlo_files import frozen
 
@@ -28,6 +29,7 @@ IR_VERSION = 8  # what readers of that opset know
 TABLES = (elementwise, networks, arrangement)
 LARGEST = (2 << 30) - (1 << 20)  # a message of more cannot be written
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
+_NEVER_FIXED = (*_PLACEHOLDERS, "PlaceholderWithDefault", "Switch", "RefSwitch", "Merge", "RefMerge")
 
 
 @public("to_onnx")
@@ -36,7 +38,7 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
 
     Args:
         fetches: the outputs: tensors or names, or a dict of output names to tensors.
-        feeds: the inputs: tensors or names, or a dict of input names to tensors.
+        feeds: the inputs: tensors or names, or a dict of input names to tensors. Other placeholders have their defaults.
         path: the file to write, or None.
         session: the session that holds the variables; by default, the default session.
 
@@ -60,7 +62,8 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
     names, fed = named_feeds(graph, feeds)
     own = Graph()
     with own.as_default():
-        import_graph_def(frozen(graph, session, list(outputs.values()), fed), name="")
+        graph_def = frozen(graph, session, list(outputs.values()), fed)
+        import_graph_def(without_known_branches(graph_def, {t.op.name for t in fed}), name="")
     inputs = {name: own.get_tensor_by_name(t.name) for name, t in zip(names, fed, strict=True)}
     results = {name: own.get_tensor_by_name(t.name) for name, t in outputs.items()}
     model = _model(onnx, own, inputs, results)
@@ -146,7 +149,7 @@ def _fixed(ops: list[Operation], fed: set[Tensor]) -> set[Tensor]:
     for op in ops:
         opdef = op.opdef
         changes = opdef.updates or opdef.random_blocks or opdef.is_stateful or not opdef.is_declared
-        if changes or op.type in ("PlaceholderWithDefault", *_PLACEHOLDERS) or any(t in fed for t in op.outputs):
+        if changes or op.type in _NEVER_FIXED or any(t in fed for t in op.outputs):
             continue
         is_shape = op.type == "Shape" and _is_known(op.inputs[0].static_shape)
         if is_shape or _is_known_size(op) or all(t in fixed for t in op.inputs):
