@@ -124,6 +124,7 @@ OURS: dict[str, dict[str, str]] = {
             "index_to_string_table_from_tensor",
         )
     } | {"index_table_from_tensor": "ops.tables.vocabularies:index_table"},
+    "python.ops.resource_variable_ops": {"variable_shape": "ops.resource_gather:variable_shape"},
     "python.ops.script_ops": {"_py_funcs": "ops.callbacks.py_functions:functions"},
     "python.ops.session_ops": {"TensorHandle": "ops.queues.session_tensors:TensorHandle"},
     "python.training.input": {

@@ -120,6 +120,7 @@ class Stage:
     random_ops: tuple[Operation, ...] = ()
     holds_handles: bool = False  # lists of tensors come in or go out, which no compiled program can hand over
     needs_run: bool = False  # some kernel wants to know which run it is part of
+    longest_chain: int = 0  # element-wise ops that follow each other with nothing between that XLA keeps apart
     largest: int = 0  # elements of the largest value whose static shape is known
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
 
@@ -523,6 +524,7 @@ class _Assembly(_Block):
             self.number_random_ops(stage)
             sizes = (size_of(t.static_shape) or 0 for i in stage.instructions for t in i.op.outputs)
             stage.largest = max(sizes, default=0)
+            stage.longest_chain = _longest_chain(stage.instructions)
         fetch_registers = tuple(self.fetch_register(t) for t in self.fetch_tensors)
         self.connect(stages, feed_registers, fetch_registers)
         start = {register: key for (key, version), register in self.of_version.items() if version == 0}
@@ -638,6 +640,28 @@ class _Assembly(_Block):
                 used.update(source if isinstance(source, tuple) else (source,))
             instruction.frees = tuple(r for r in used if r in inside and r not in seen and r not in needed_later)
             seen |= used
+
+
+# Ops that XLA calls a library for, or makes a loop of their own for: they end a chain of element-wise ops.
+_ENDS_OF_CHAINS = frozenset(
+    "MatMul BatchMatMul BatchMatMulV2 Conv2D Conv2DBackpropInput Conv2DBackpropFilter Conv3D DepthwiseConv2dNative Sum Mean "
+    "Max Min Prod MaxPool AvgPool MaxPoolGrad AvgPoolGrad BiasAddGrad Softmax GatherV2 ResourceGather ConcatV2".split()
+)
+
+
+def _longest_chain(instructions: Sequence[Instruction]) -> int:
+    if len(instructions) < 300:
+        return 0
+    lengths: dict[Register, int] = {}
+    longest = 0
+    for instruction in instructions:
+        length = 0
+        if instruction.op.type not in _ENDS_OF_CHAINS:
+            sources = (r for s in instruction.inputs for r in (s if type(s) is tuple else (s,)))
+            length = 1 + max((lengths.get(r, 0) for r in sources), default=0)
+        lengths.update(dict.fromkeys(instruction.outputs, length))
+        longest = max(longest, length)
+    return longest
 
 
 def _all(instructions: Sequence[Instruction]) -> Iterator[Instruction]:

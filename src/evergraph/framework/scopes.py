@@ -190,10 +190,12 @@ def no_control_dependencies() -> Iterator[None]:
 @public("init_scope")
 @contextmanager
 def init_scope() -> Iterator[None]:
-    """Ops made inside depend on nothing around: no control dependencies; the name scope stays."""
+    """Ops made inside depend on nothing around: they are outside of functions and branches; the name scope stays."""
     graph = get_default_graph()
     scope = graph.get_name_scope()
-    with graph.control_dependencies(None), graph.name_scope(scope + "/" if scope else None):
+    while graph._building_function:
+        graph = graph.outer_graph  # type: ignore[attr-defined]
+    with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope + "/" if scope else None):
         yield
 
 

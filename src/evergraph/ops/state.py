@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import errors
+from evergraph.framework import dtypes, errors
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.operation import Operation
@@ -215,6 +215,12 @@ def _require_equal_shapes(ref: Any, value: Any) -> None:
 
 
 def _merged_with_variable(made: Operation) -> Shape:
+    handle, value = made.inputs[:2]
+    data = handle._handle_data
+    if handle.dtype is dtypes.resource and data is not None and data[1].base_dtype is not value.dtype.base_dtype:
+        raise ShapeError(
+            f"Trying to assign variable with wrong dtype. Expected {data[1].base_dtype.name} got {value.dtype.name}"
+        )
     return same_shape(variable_static_shape(made.inputs[0]), made.inputs[1].static_shape)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
+from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.scopes import GraphKeys, name_scope
 from evergraph.ops import variables
@@ -37,7 +38,15 @@ def _create(
         use_resource = get_variable_scope().use_resource
     if use_resource is None:
         use_resource = resource_variables_enabled()
-    return ResourceVariable(**kwargs) if use_resource else RefVariable(**kwargs)
+    kind = ResourceVariable if use_resource else RefVariable
+    graph = get_default_graph()
+    if isinstance(graph, FunctionGraph) and callable(kwargs.get("initial_value")):
+        # A variable outlives the calls of a function: it belongs to the graph around.
+        while isinstance(graph, FunctionGraph):
+            graph = graph.outer_graph
+        with graph.as_default(), graph.control_dependencies(None):
+            return kind(**kwargs)
+    return kind(**kwargs)
 
 
 variables.default_creator[:] = [_create]

@@ -165,9 +165,9 @@ def batch(
     held, place = batcher.join(run, batching_queue, inputs)
     own = np.int64(held.ids[place])
     if place < len(held.tasks) - 1:
-        return [x[:0] for x in inputs], np.zeros((0, 3), np.int64), own
+        return *(x[:0] for x in inputs), np.zeros((0, 3), np.int64), own
     index = [(number, *ends) for number, ends in zip(held.ids, held.bounds(), strict=True)]
-    return held.whole(allowed_batch_sizes), np.array(index, np.int64), own
+    return *held.whole(allowed_batch_sizes), np.array(index, np.int64), own
 
 
 @batch.shape_from_op

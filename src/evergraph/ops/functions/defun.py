@@ -167,7 +167,7 @@ class DefinedFunction:
 
     def _build(self) -> None:
         outer = get_default_graph()
-        name = self._func_name or self._func.__name__
+        name = self._func_name or self._func.__name__.strip("<>")  # a lambda is called "<lambda>"
         body = _Body(name, outer, self._by_value, self._may_copy)
         body.function_attributes = _attributes(name, self._attributes)
         body.description = self._func.__doc__ or ""
