@@ -176,3 +176,65 @@ def test_a_slice_that_begins_at_a_computed_place(monkeypatch):
     feeds = [{x: np.roll([9, 1, 2, 3, 4, 5], k)} for k in range(5)]
     found = both([x[top], tf.slice(x, tf.stack([top // 2]), [2]), tf.gradients(x[top], x)], feeds, monkeypatch)
     assert found[3][0] == 9
+
+
+class TestLoopsThatWrite:
+    """A variable that a loop writes is written once an iteration, and read after the writes that come before."""
+
+    @pytest.mark.parametrize("use_resource", [False, True])
+    def test_writes_in_a_row(self, use_resource):
+        a, b = (tf.Variable(0, use_resource=use_resource) for _ in range(2))
+
+        def body(i):
+            with tf.control_dependencies([tf.assign_add(a, 1)]):
+                second = tf.assign_add(b, a)
+            with tf.control_dependencies([second]):
+                return i + 1
+
+        last = tf.while_loop(lambda i: i < 10, body, [0])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            assert session.run(last) == 10
+            assert session.run([a, b]) == [10, 55]
+
+    def test_an_op_that_waits_for_one_without_outputs_does_not_run_after_the_loop(self):
+        a, b = (tf.Variable(0, use_resource=True) for _ in range(2))
+
+        def body(i):
+            with tf.control_dependencies([a.assign_add(1, read_value=False)]):
+                second = b.assign_add(1, read_value=False)
+            with tf.control_dependencies([second]):
+                return i + 1
+
+        last = tf.while_loop(lambda i: i < 10, body, [0])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            assert session.run(last) == 10
+            assert session.run([a, b]) == [10, 10]
+
+    def test_the_condition_sees_what_the_body_wrote(self):
+        a, b = tf.Variable(0), tf.Variable(0)
+
+        def body(_):
+            with tf.control_dependencies([tf.assign_add(a, 1), tf.assign_add(b, 1)]):
+                return tf.identity(b)
+
+        last = tf.while_loop(lambda _: b < 10, body, [b])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            session.run(last)
+            assert session.run([a, b]) == [10, 10]
+
+    def test_a_write_in_a_branch_in_a_loop(self):
+        v = tf.Variable(2.0)
+
+        def body(i):
+            written = tf.cond(tf.constant(True), lambda: tf.assign(v, tf.square(v)), lambda: v)
+            with tf.control_dependencies([written]):
+                return i + 1
+
+        last = tf.while_loop(lambda i: i < 4, body, [0])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            assert session.run(last) == 4
+            assert session.run(v) == 65536.0

@@ -6,6 +6,7 @@ import pytest
 import evergraph as tf
 from evergraph.ops.array_state import ArrayState, StackState
 from evergraph.ops.control_flow import DEAD, merge, merge_op, switch_op
+from evergraph.ops.grouping import with_dependencies
 
 
 @pytest.fixture(autouse=True)
@@ -406,3 +407,64 @@ def test_training_through_a_loop():
         session.run(tf.global_variables_initializer())
         losses = [session.run([loss, train], {x: data})[0] for _ in range(20)]
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_arrays_refuse_other_types():
+    array = tf.TensorArray(tf.float32, 3).write(0, [[4.0, 5.0]])
+    wrong = tf.raw_ops.TensorArrayReadV3(handle=array.handle, index=0, flow_in=array.flow, dtype=tf.float64)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="dtype is float but Op requested dtype double"):
+        run(wrong)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="dtype is float but Op is trying to write dtype string"):
+        run(tf.TensorArray(tf.float32, 3).write(0, "text").flow)
+
+
+def test_the_gradient_of_a_split_has_the_rows_that_were_split():
+    x = tf.constant([1.0, 2.0, 3.0])
+    array = tf.TensorArray(tf.float32, 3, dynamic_size=True).split(x, [1, 1, 1]).write(3, [4.0])
+    joined = array.concat()
+    np.testing.assert_array_equal(run(joined), [1.0, 2.0, 3.0, 4.0])
+    np.testing.assert_array_equal(run(tf.gradients(joined, x)[0]), [1.0, 1.0, 1.0])
+
+
+def test_split_wants_a_vector_of_lengths():
+    lengths = tf.placeholder(tf.int64)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lengths to be a vector, received shape: \[\]"):
+        run(tf.TensorArray(tf.float32, 3).split([1.0], lengths).flow, {lengths: 1})
+
+
+def test_contexts_as_messages():
+    x = tf.constant(2)
+    tf.cond(x < 5, lambda: x * 17, lambda: x + 23)
+    tf.while_loop(lambda i: i < 10, lambda i: i + 1, [0], maximum_iterations=7)
+    contexts = {op._get_control_flow_context() for op in tf.get_default_graph().get_operations()} - {None}
+    assert {type(c).__name__ for c in contexts} == {"CondContext", "WhileContext"}
+    for context in contexts:
+        message = context.to_proto()
+        assert type(context).from_proto(message).to_proto() == message
+
+
+def test_invariants_given_as_specs():
+    grow = lambda i, x: (i + 1, tf.stack([x, x]))  # noqa: E731
+    invariants = [tf.TensorSpec([], tf.int32), tf.TensorSpec(None, tf.int32)]
+    _, found = tf.while_loop(lambda i, _: i < 2, grow, [0, tf.constant([1])], invariants)
+    np.testing.assert_array_equal(run(found), np.ones([2, 2, 1]))
+    with pytest.raises(TypeError, match="not of the kind that its shape invariant says"):
+        tf.while_loop(lambda i, _: i < 2, grow, [0, tf.constant([1])], [invariants[0], tf.TensorSpec([], tf.string)])
+
+
+def test_smart_case_leaves_out_what_is_known():
+    def never():
+        raise AssertionError
+
+    x = tf.placeholder(tf.int32, [])
+    smart_case = tf.contrib.framework.smart_case
+    assert run(smart_case([(True, lambda: tf.constant(1)), (x > 0, never)], never)) == 1
+    mixed = smart_case([(x > 1, lambda: tf.constant(1)), (False, never), (True, lambda: tf.constant(3))], never)
+    assert [run(mixed, {x: 2}), run(mixed, {x: 0})] == [1, 3]
+
+
+def test_slices_with_dependencies():
+    v = tf.Variable([[0.0, 1.0], [2.0, 3.0]])
+    after = with_dependencies([v.initializer], tf.IndexedSlices(v, tf.constant([1])))
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(tf.gather(after.values, after.indices)), [[2.0, 3.0]])
