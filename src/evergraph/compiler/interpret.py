@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.compiler.big_draws import draw, is_big_draw
 from evergraph.compiler.effects import variable_of
 from evergraph.compiler.plan import Instruction, Stage
 from evergraph.framework import errors
@@ -91,10 +90,7 @@ def interpret_one(
         if instruction.random >= 0:
             assert counters is not None
             at = counters[instruction.random]
-            if is_big_draw(instruction, args):
-                result = draw(instruction, args, at)
-            else:
-                result = kernel(np, *args, counter=np.uint64(at), **instruction.attrs)
+            result = kernel(np, *args, counter=np.uint64(at), **instruction.attrs)
             blocks = blocks_used(instruction, args)
             used[instruction.random] += blocks
             counters[instruction.random] = (counters[instruction.random] + blocks) % 2**64

@@ -121,6 +121,7 @@ class Stage:
     holds_handles: bool = False  # lists of tensors come in or go out, which no compiled program can hand over
     needs_run: bool = False  # some kernel wants to know which run it is part of
     longest_chain: int = 0  # element-wise ops that follow each other with nothing between that XLA keeps apart
+    largest_draw: int = 0  # elements of the largest random value whose static shape is known
     largest: int = 0  # elements of the largest value whose static shape is known
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
 
@@ -524,6 +525,8 @@ class _Assembly(_Block):
             self.number_random_ops(stage)
             sizes = (size_of(t.static_shape) or 0 for i in stage.instructions for t in i.op.outputs)
             stage.largest = max(sizes, default=0)
+            draws = (size_of(t.static_shape) or 0 for op in stage.random_ops for t in op.outputs)
+            stage.largest_draw = max(draws, default=0)
             stage.longest_chain = _longest_chain(stage.instructions)
         fetch_registers = tuple(self.fetch_register(t) for t in self.fetch_tensors)
         self.connect(stages, feed_registers, fetch_registers)

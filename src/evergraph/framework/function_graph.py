@@ -47,7 +47,9 @@ class FunctionGraph(Graph):
         self.captures: dict[Tensor, Tensor] = {}  # tensor outside to the argument that stands for it
         self.arguments: list[Tensor] = []  # those of the caller, then the captured ones
         self.results: list[Tensor] = []
-        self.result_names: list[str] | None = None  # those of the FunctionDef; None: after the ops that make the results
+        self.result_names: list[str] | None = (
+            None  # those of the FunctionDef; None: after the ops that make the results
+        )
         self.description = ""
         self.function_attributes: dict[str, bool | int | float | str | bytes] = {}  # of the FunctionDef
         self._outside: dict[Tensor, Tensor] = {}  # argument that was captured to the tensor outside

@@ -57,7 +57,9 @@ class ArrayState:
         self.written: list[tuple[int, ...] | None] = [None] * size
         self.was_read: list[bool] = [False] * size
         self.summed = False
-        self.split_size = 0  # how many elements the last split made, of this array or of the one this is the gradient of
+        self.split_size = (
+            0  # how many elements the last split made, of this array or of the one this is the gradient of
+        )
         self.gradients: dict[str, ArrayState] = {}
         self.closed = False
 

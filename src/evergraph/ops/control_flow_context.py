@@ -303,5 +303,5 @@ def _check_input(op: Operation, context: Any, source_op: Operation, source: Any)
     _tell_places(op, source_op)
     raise ValueError(
         f"Cannot use '{source_op.name}' as input to '{op.name}' because they are in different while loops. "
-            "See info log for more details."
+        "See info log for more details."
     )

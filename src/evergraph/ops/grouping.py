@@ -106,7 +106,8 @@ def with_dependencies(dependencies: Any, output_tensor: Any, name: str | None = 
         is_slices = isinstance(output_tensor, IndexedSlices)
         with colocate_with(output_tensor.op if is_slices else output_tensor), control_dependencies(dependencies):
             output = output_tensor if isinstance(output_tensor, IndexedSlices) else converted(output_tensor)
-            identity = raw_op("Identity")
             if isinstance(output, IndexedSlices):
-                return IndexedSlices(identity(output.values, name=scope), output.indices, output.dense_shape)
-            return identity(output, name=scope)
+                values = output.values._ref() if hasattr(output.values, "_ref") else output.values
+                identity = raw_op("RefIdentity" if values.dtype._is_ref_dtype else "Identity")
+                return IndexedSlices(identity(values, name=scope), output.indices, output.dense_shape)
+            return raw_op("Identity")(output, name=scope)

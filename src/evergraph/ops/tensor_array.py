@@ -265,7 +265,8 @@ def split_op(xp: Any, handle: Any, value: Any, lengths: Any, flow_in: Any) -> An
                 "TensorArray is not marked as dynamically resizeable"
             )
         handle.grow(len(lengths))
-    handle.split_size = handle.size
+    if not handle.is_gradient:
+        handle.split_size = handle.size
     start = 0
     for index, length in enumerate(lengths):
         handle.write(xp, index, value[start : start + int(length)])

@@ -303,9 +303,7 @@ class Dataflow:
 
     # Where its outputs go
 
-    def _send(
-        self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool
-    ) -> None:
+    def _send(self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool) -> None:
         target, at = frame, iteration
         if op.type in ENTERS:
             key = (op.attrs["frame_name"].decode(), iteration)

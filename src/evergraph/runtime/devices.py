@@ -30,9 +30,7 @@ class DeviceAttributes:
 
     __slots__ = ("_name", "_device_type", "_memory_limit_bytes", "_incarnation")
 
-    def __init__(
-        self, name: str, device_type: str, memory_limit_bytes: int, incarnation: int = INCARNATION
-    ) -> None:
+    def __init__(self, name: str, device_type: str, memory_limit_bytes: int, incarnation: int = INCARNATION) -> None:
         self._name = canonical_name(name)
         self._device_type = device_type
         self._memory_limit_bytes = memory_limit_bytes

@@ -208,9 +208,7 @@ class BaseSession:
         values = [value for key, whole in feed_dict.items() for _, value in _feed_pairs(key, whole)]
         return [feed_array(t, v) for t, v in zip(feeds, values, strict=True)]
 
-    def _plan(
-        self, fetches: list[Tensor | Operation], feeds: list[Tensor], in_parts: bool = False
-    ) -> Plan:
+    def _plan(self, fetches: list[Tensor | Operation], feeds: list[Tensor], in_parts: bool = False) -> Plan:
         """The plan for these fetches and feeds, shared by all sessions on the graph.
 
         If it is to be run `in_parts`, a placeholder that is not fed matters when something needs it.

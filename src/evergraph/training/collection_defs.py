@@ -10,8 +10,8 @@ from evergraph.framework import convert, log
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.proto_functions import get_collection_proto_type, proto_functions, register_proto_function
 from evergraph.framework.scopes import GraphKeys
-from evergraph.ops.variables import Variable, prepend_name_scope, strip_name_scope
 from evergraph.ops import control_flow_protos
+from evergraph.ops.variables import Variable, prepend_name_scope, strip_name_scope
 
 assert control_flow_protos  # registers the collections of contexts
 
