@@ -73,6 +73,7 @@ TRAINING_LOOPS = (
 # Namespace to the modules that fill it when it is first used.
 LAZY: dict[str, tuple[str, ...]] = {
     "": (
+        "compat.libraries",
         "runtime.eager_functions",
         "runtime.export.pure_function",
         "training.stablehlo_files",

@@ -201,7 +201,7 @@ class _Writer:
         if call.type in _CASES:
             bodies = [body_of(graph, branch) for branch in call.attrs["branches"]]
             results, effects = self.case(bodies, 0, inputs, controls)
-            return results, self.op("NoOp", (), (), None, dict.fromkeys([*controls, *effects]))
+            return results, self.op("NoOp", (), (), None, list(dict.fromkeys([*controls, *effects])))
         if call.type in _LOOPS:
             return self.loop(inputs, controls)
         if call.type == "SymbolicGradient":
@@ -354,11 +354,11 @@ def for_as_while(
     for name, t in zip(("start", "limit", "delta"), inputs, strict=False):
         if t.static_shape not in (None, ()):
             raise errors.InvalidArgumentError(None, call, f"{name} must be a scalar, not of shape {t.static_shape}")
-    known = [None if t in fed else get_static_value(t) for t in inputs[:3]]
-    if all(value is not None for value in known):
-        start, limit, delta = (int(value) for value in known)
-        if (limit - start) * delta < 0 or delta == 0 and start != limit:
-            raise errors.InvalidArgumentError(None, call, f"Invalid start/limit/delta: {start} {limit} {delta}")
+    known = [get_static_value(t) for t in inputs[:3] if t not in fed]
+    if len(known) == 3 and not any(value is None for value in known):
+        first, last, step = (int(value) for value in known)
+        if (last - first) * step < 0 or step == 0 and first != last:
+            raise errors.InvalidArgumentError(None, call, f"Invalid start/limit/delta: {first} {last} {step}")
     graph = call.graph
     kept = graph._attachments.setdefault("for loops", {})
     if call._id not in kept:

@@ -39,7 +39,7 @@ def register_proto_function(
         raise KeyError(f"Registering two different proto functions with name {collection_name!r}!")
 
 
-def proto_functions(collection_name: str) -> ProtoFunctions:
+def proto_functions(collection_name: str) -> Any:
     """What is registered for a collection; all None if nothing is."""
     return _registered.get(collection_name, ProtoFunctions(None, None, None))
 

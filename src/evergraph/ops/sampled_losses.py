@@ -60,14 +60,15 @@ def compute_sampled_logits(
         ids = concat([flat, sampled], 0)
 
         found = embedding_lookup(weights, ids, partition_strategy=partition_strategy)
-        if found.dtype is not inputs.dtype.base_dtype:
-            found = math.cast(found, inputs.dtype)
+        kind = dtypes.as_dtype(inputs.dtype).base_dtype
+        if found.dtype is not kind:
+            found = math.cast(found, kind)
         true_w = slice_of(found, [0, 0], stack([shape(flat)[0], -1]))
         sampled_w = slice_of(found, stack([shape(flat)[0], 0]), [-1, -1])
         sampled_logits = math.matmul(inputs, sampled_w, transpose_b=True)
 
         offsets = embedding_lookup(biases, ids, partition_strategy=partition_strategy)
-        if offsets.dtype is not inputs.dtype.base_dtype:
+        if offsets.dtype is not kind:
             offsets = math.cast(offsets, inputs.dtype)
         true_b = slice_of(offsets, [0], shape(flat))
         sampled_b = slice_of(offsets, shape(flat), [-1])
@@ -169,3 +170,44 @@ def sampled_softmax_loss(
     )  # fmt: skip
     labels = stop_gradient(labels, name="labels_stop_gradient")
     return softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
+
+
+@public("compat.v2.nn.nce_loss")
+def nce_loss_v2(
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Any = None,
+    remove_accidental_hits: bool = False,
+    name: str | None = "nce_loss",
+) -> Tensor:
+    """`nce_loss` of weights whose parts hold the classes in order, as in TensorFlow 2."""
+    return nce_loss(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
+        "div", name,
+    )  # fmt: skip
+
+
+@public("compat.v2.nn.sampled_softmax_loss")
+def sampled_softmax_loss_v2(
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Any = None,
+    remove_accidental_hits: bool = True,
+    seed: int | None = None,
+    name: str | None = "sampled_softmax_loss",
+) -> Tensor:
+    """`sampled_softmax_loss` of weights whose parts hold the classes in order, as in TensorFlow 2."""
+    return sampled_softmax_loss(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
+        "div", name, seed,
+    )  # fmt: skip

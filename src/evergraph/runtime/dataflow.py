@@ -194,7 +194,7 @@ class Dataflow:
             # An Identity of a reference is read when its reader runs, as in a plan of stages (compiler/effects.py);
             # a loop that takes it from outside sees what it writes itself.
             passes = kind == "Identity" or kind in ENTERS and op.attrs.get("is_constant")
-            keeps = keeps_reference[0] or passes and isinstance(inputs[0], Reference)
+            keeps = keeps_reference[0] or bool(passes) and isinstance(inputs[0], Reference)
             return [inputs[0] if keeps else self._plain(op, 0, inputs[0], seen)], seen
         return self._computed(op, inputs, seen)
 

@@ -16,6 +16,7 @@ from evergraph.formats.functions import body_of
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.opdef import kernel_error
 from evergraph.runtime import devices
 from evergraph.runtime.state import State
 from evergraph.runtime.straight import can_be_straight, stays_interpreted, straight
@@ -100,6 +101,10 @@ class Caller:
 
     def __call__(self, op: Operation, function: Any, arguments: list[Any]) -> list[Any]:
         body = body_of(op.graph, function)
+        if len(arguments) != len(body.arguments):
+            raise kernel_error(
+                f"Function {body.function_name!r} takes {len(body.arguments)} arguments, but {len(arguments)} were given"
+            )
         values = self._run_plan(plan_of(body), self._state, arguments, None, self._deadline)
         return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[: len(body.results)]]
 
