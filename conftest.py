@@ -13,7 +13,9 @@ def doctest_names(request):
     import evergraph as tf
     from evergraph import _api
 
-    for path in sorted({*_api.LAZY, *(path.partition(".")[0] for path in _api.LAZY)} - {""}):  # pytest imports packages such as evergraph/data once more, in place of the namespaces
+    for path in sorted(
+        {*_api.LAZY, *(path.partition(".")[0] for path in _api.LAZY)} - {""}
+    ):  # pytest imports packages such as evergraph/data once more, in place of the namespaces
         _api._namespace(path)
     names = request.getfixturevalue("doctest_namespace")
     # Numbers without their NumPy type, `1.0` rather than `np.float32(1.0)`, so that the examples stay easy to read.

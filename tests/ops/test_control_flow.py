@@ -468,3 +468,9 @@ def test_slices_with_dependencies():
     after = with_dependencies([v.initializer], tf.IndexedSlices(v, tf.constant([1])))
     with tf.Session() as session:
         np.testing.assert_array_equal(session.run(tf.gather(after.values, after.indices)), [[2.0, 3.0]])
+
+
+def test_gradient_through_a_reference_in_a_loop():
+    x = tf.Variable(1.0, use_resource=False)
+    _, last = tf.while_loop(lambda i, _: i < 3, lambda i, v: (i + 1, v * 2.0), [0, x])
+    assert run(tf.gradients(last, x)[0]) == 8.0

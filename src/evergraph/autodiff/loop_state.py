@@ -15,7 +15,7 @@ from typing import Any
 
 from evergraph.autodiff.loop_sums import backward_counter, forward_counter
 from evergraph.autodiff.zeros import zeros_of_output
-from evergraph.framework import dtypes, shapes
+from evergraph.framework import dtypes, errors, shapes
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import colocate_with, control_dependencies
@@ -278,6 +278,13 @@ class LoopStates:
         context: Any = op._control_flow_context
         value = op.outputs[index]
         other_branch = op.type in SWITCHES
+        if value.dtype is dtypes.resource:
+            raise errors.UnimplementedError(
+                None,
+                op,
+                f"No gradient yet through {op.name!r}: a branch in a loop that reads a resource variable which the other "
+                "branch does not read. Read it before the branch.",
+            )
         if shapes.is_static(value.static_shape):
             result = constant(0, shape=value.static_shape, dtype=value.dtype)
             if other_branch:
@@ -286,16 +293,16 @@ class LoopStates:
         if other_branch:
             with inside(context.outer_context):
                 value = switch_beside(op.inputs[0], context.pred)[1 - context.branch]
-                sizes = shape_internal(value, optimize=False)
+                runtime_shape = shape_internal(value, optimize=False)
             value.op._control_flow_context = context
-            sizes.op._control_flow_context = context
+            runtime_shape.op._control_flow_context = context
         else:
             with inside(context):
-                sizes = shape_internal(value, optimize=False)
+                runtime_shape = shape_internal(value, optimize=False)
         state.grad_context.Exit()
-        history = state.add_forward_accumulator(sizes, other_branch)
+        history = state.add_forward_accumulator(runtime_shape, other_branch)
         state.grad_context.Enter()
-        return zeros(state.add_backward_value(history, sizes, other_branch), value.dtype)
+        return zeros(state.add_backward_value(history, runtime_shape, other_branch), value.dtype)
 
     def finish(self) -> None:
         """Close the loop variables whose next value does not depend on them: their gradient there is zero."""

@@ -165,6 +165,11 @@ def ref_identity(xp: Any, input: Any) -> Any:
 ref_identity.shape_from_op(_unchanged)
 
 
+@ref_identity.gradient
+def ref_identity_grad(made: Any, grad: Tensor) -> Tensor:
+    return grad
+
+
 # The same on tensors, references and values made of several tensors
 
 _REF_ENTER, _REF_SWITCH = raw_op("RefEnter"), raw_op("RefSwitch")

@@ -18,11 +18,11 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import array, broadcast, cast, complex_parts, reductions, sequences
 from evergraph.ops.opdef import kernel_error, op, raw_op
 
-_NARROW = ("float16", "bfloat16")
+_NARROW = frozenset((dtypes.float16.np, dtypes.bfloat16.np))
 
 
 def _product(xp: Any, a: Any, b: Any) -> Any:
-    if xp is np and a.dtype.name in _NARROW:
+    if xp is np and a.dtype in _NARROW:
         return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
     return xp.matmul(a, b)
 

@@ -25,7 +25,7 @@ from evergraph.ops import arithmetic, array, cast, comparisons, complex_parts, e
 from evergraph.ops.constant import constant
 from evergraph.ops.opdef import Op, kernel_error, op, raw_op
 
-NARROW = ("float16", "bfloat16")
+NARROW = frozenset((dtypes.float16.np, dtypes.bfloat16.np))
 """Types whose sums are taken in float32."""
 
 
@@ -80,7 +80,7 @@ def reduction(op_name: str, compute: Callable[..., Any], doc: str, differentiabl
 
 
 def _sum(xp: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype.name in NARROW:
+    if x.dtype in NARROW:
         return xp.sum(x.astype(np.float32), axis=axes, keepdims=keepdims).astype(x.dtype)
     return xp.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
 
@@ -92,7 +92,7 @@ def _mean(xp: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype.kind in "iu":
         total = xp.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
         return arithmetic.truncated_quotient(xp, total, x.dtype.type(max(count, 1)))
-    if x.dtype.name in NARROW:
+    if x.dtype in NARROW:
         return _mean(xp, x.astype(np.float32), axes, keepdims).astype(x.dtype)
     total = xp.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
     return total / x.dtype.type(count) if count else total * x.dtype.type(np.nan)

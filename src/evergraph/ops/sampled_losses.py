@@ -69,7 +69,7 @@ def compute_sampled_logits(
 
         offsets = embedding_lookup(biases, ids, partition_strategy=partition_strategy)
         if offsets.dtype is not kind:
-            offsets = math.cast(offsets, inputs.dtype)
+            offsets = math.cast(offsets, kind)
         true_b = slice_of(offsets, [0], shape(flat))
         sampled_b = slice_of(offsets, shape(flat), [-1])
 

@@ -50,7 +50,7 @@ def sparse_tensor_dense_mat_mul(
         return xp.zeros(shape, a_values.dtype)
     require(xp, (columns >= 0) & (columns < width), lambda: _outside("k", columns, 0 if adjoint_a else 1, width))
     require(xp, (rows >= 0) & (rows < height), lambda: _outside("m", rows, 1 if adjoint_a else 0, height))
-    is_narrow = a_values.dtype.name in NARROW
+    is_narrow = a_values.dtype in NARROW
     if is_narrow:
         values, right = values.astype(np.float32), right.astype(np.float32)
     if xp is np:

@@ -61,7 +61,7 @@ def _dense_reduction(how: str) -> Op:
             ),
         )
         if how == "sum":
-            values = input_values.astype(np.float32) if input_values.dtype.name in NARROW else input_values
+            values = input_values.astype(np.float32) if input_values.dtype in NARROW else input_values
             flat = segment.grouped(xp, "sum", values, at, count, 0).astype(input_values.dtype)
         else:
             flat = segment.grouped(xp, "max", input_values, at, count, lowest(input_values.dtype))
@@ -109,7 +109,7 @@ def _sparse_reduction(how: str) -> Op:
         elif how == "max":
             made = np.maximum.reduceat(values, starts)
         else:
-            wide = values.astype(np.float32) if values.dtype.name in NARROW else values
+            wide = values.astype(np.float32) if values.dtype in NARROW else values
             made = np.add.reduceat(wide, starts).astype(values.dtype)
         return rows, made, np.array(_reduced_sizes(sizes, axes, keep_dims), np.int64)
 
