@@ -1,7 +1,11 @@
 """What the examples in docstrings may use: `tf`; `sess`, a session on a fresh default graph; `folder`, an empty one."""
 
+import os
+
 import numpy as np
 import pytest
+
+os.environ.setdefault("EVERGRAPH_CACHE", "off")  # tests compile what they run, and leave nothing behind
 
 
 @pytest.fixture(autouse=True)

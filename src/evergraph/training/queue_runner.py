@@ -123,6 +123,8 @@ class QueueRunner:
                             self._run_quietly(sess, self._close_op)
                     return
         except Exception as error:
+            if coord and coord.should_stop() and isinstance(error, errors.CancelledError):
+                return  # the session was closed while this thread waited, and nobody listens any more
             if coord:
                 coord.request_stop(error)
             else:

@@ -1,0 +1,61 @@
+"""Compiled programs are kept where they are asked to be kept, and nowhere else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from evergraph.compiler import disk_cache
+
+PROGRAM = """
+import numpy as np
+{first}
+import evergraph as tf
+from evergraph.runtime import executor
+executor.SMALL_OPS = -1
+x = tf.placeholder(tf.float32, [8, 8])
+y = tf.nn.softmax(tf.matmul(tf.tanh(x), x))
+with tf.Session() as session:
+    for _ in range(3):
+        found = session.run(y, {{x: np.eye(8)}})
+print(float(found.sum()))
+"""
+
+
+def run(folder, first=""):
+    environment = {**os.environ, "EVERGRAPH_CACHE": str(folder)}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(first=first)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_second_process_finds_what_the_first_one_compiled(tmp_path, monkeypatch):
+    first = "from evergraph.compiler import disk_cache; disk_cache.SHORTEST = 0.0"
+    assert run(tmp_path, first) == pytest.approx(8)
+    kept = [name for name in files(tmp_path) if name.endswith("-cache")]
+    assert kept
+    assert run(tmp_path, first) == pytest.approx(8)
+    assert [name for name in files(tmp_path) if name.endswith("-cache")] == kept
+
+
+def test_the_settings_of_a_program_that_imports_jax_itself_are_left_alone(tmp_path):
+    assert run(tmp_path, "import jax") == pytest.approx(8)
+    assert not files(tmp_path)
+
+
+def test_the_oldest_go_when_there_are_too_many(tmp_path, monkeypatch):
+    for number in range(4):
+        path = tmp_path / f"{number}-cache"
+        path.write_bytes(b"x" * 10)
+        os.utime(path, (number, number))
+    monkeypatch.setattr(disk_cache, "LARGEST", 25)
+    disk_cache._forget_oldest(tmp_path)
+    assert files(tmp_path) == ["2-cache", "3-cache"]
