@@ -47,6 +47,9 @@ class Recording:
         self._arrays = np.load(RECORDINGS / f"{family}.npz")
         self.about = json.loads(str(self._arrays["about"]))
 
+    def close(self):
+        self._arrays.close()
+
     def array(self, key, dtype):
         stored = self._arrays[key]
         if dtype == "bfloat16":
