@@ -35,4 +35,4 @@ for path in sorted(glob.glob(os.path.join(sys.argv[1], "*.pb"))):
         run(path[: -len(".pb")])
     except Exception as error:
         with open(path[: -len(".pb")] + ".error", "w") as report:
-            report.write("%s: %s" % (type(error).__name__, str(error)[:300]))
+            report.write(f"{type(error).__name__}: {str(error)[:300]}")
