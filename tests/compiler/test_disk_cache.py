@@ -37,7 +37,7 @@ def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_second_process_finds_what_the_first_one_compiled(tmp_path, monkeypatch):
+def test_a_second_process_finds_what_the_first_one_compiled(tmp_path):
     first = "from evergraph.compiler import disk_cache; disk_cache.SHORTEST = 0.0"
     assert run(tmp_path, first) == pytest.approx(8)
     kept = [name for name in files(tmp_path) if name.endswith("-cache")]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 _SWITCH = "EVERGRAPH_CACHE"
 LARGEST = 2 << 30  # bytes; beyond that the oldest programs go
-# Shorter compilations are not worth a file: reading one back takes about 5 ms.
+# Shorter compilations are not worth a file.
 SHORTEST = 0.05  # s
 
 _done = False

@@ -6,8 +6,8 @@ A device stage becomes one pure function
         -> (outputs, new values of the variables, whether all checks hold)
 
 traced once per input signature and compiled by XLA. Buffers of the variables it overwrites are donated, so an update
-is in place. Where checks (of label ranges, say) are little work they become a program of their own, which runs first. While tracing, a value that is already known (constants, `tf.shape` of a known shape, and what follows
-from them) stays a NumPy array, so that shapes, axes and loop counts become static by themselves.
+is in place. Where checks (of label ranges, say) are little work they become a program of their own, which runs first
+(checks.py). How instructions are traced, and what stays known meanwhile, says tracing.py.
 """
 
 from __future__ import annotations

@@ -55,7 +55,6 @@ class Instruction:
     random: int = -1  # position of the op's counter among the stage's, or -1
     static: tuple[bool, ...] = ()  # which inputs must be NumPy arrays
     pure: bool = True
-    as_list: bool = False  # the kernel gives a list even for one output
     declared_shape: Any = None  # what Assign must give, when the variable's shape is declared
     session: bool = False  # the kernel wants to know which run it is part of
     guards: tuple[tuple[Register, bool], ...] = ()  # the op runs if each of these predicates has that value

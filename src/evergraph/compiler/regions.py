@@ -29,7 +29,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from evergraph.compiler.effects import VARIABLE_OPS
-from evergraph.framework import dtypes
 from evergraph.framework.opdefs import OpDef
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -70,7 +69,6 @@ class LoopOp:
         self.opdef = _loop_opdef(self)
         self.region: Region | None = None
         self.most_trips = 0  # the most iterations that a run of this loop took so far
-        self.guards: Guards = NO_GUARDS
 
     def __repr__(self) -> str:
         return f"<Loop {self.name!r}>"
@@ -104,7 +102,6 @@ class Region:
         self.results: list[int] = []  # per Exit: which loop variable it gives
         self.guards: dict[AnyOp, Guards] = {}
         self.maker: dict[Operation, LoopOp] = {}
-        self.is_host = False
 
 
 class Structure:
@@ -331,28 +328,3 @@ def _merged(op: Operation, guards: list[Guards]) -> Guards:
             if p is q and side != other:
                 return shared
     raise Unstructured(f"the inputs of {op.name!r} are not the two sides of one Switch")
-
-
-def selector(op: Operation, fed: frozenset[Tensor], guards_of: Any) -> Literal:
-    """For a Merge of two branches: the literal under which it takes its first input."""
-    first, second = (guards_of(t) for t in op.inputs)
-    ((predicate, side),) = first - second
-    return predicate, side
-
-
-def contains(region: Region, wanted: Any) -> bool:
-    """Whether an op for which `wanted(op)` holds is anywhere in `region`."""
-    stack = [region]
-    while stack:
-        at = stack.pop()
-        for op in (*at.head, *at.body):
-            if isinstance(op, LoopOp):
-                assert op.region is not None
-                stack.append(op.region)
-            elif wanted(op):
-                return True
-    return False
-
-
-def is_handle(t: Tensor) -> bool:
-    return t.dtype._is_ref_dtype or t.dtype is dtypes.resource

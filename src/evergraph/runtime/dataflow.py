@@ -25,6 +25,7 @@ import numpy as np
 from evergraph.compiler.effects import VARIABLE_OPS, variable_key
 from evergraph.compiler.interpret import as_array, as_value, located
 from evergraph.compiler.plan import Plan, is_fed_placeholder
+from evergraph.compiler.regions import ENTERS, EXITS, MERGES, NEXTS, SWITCHES
 from evergraph.framework import dtypes, errors
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -32,12 +33,6 @@ from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import grouped_inputs
 from evergraph.ops.running import Running
 from evergraph.runtime.state import State
-
-ENTERS = frozenset(("Enter", "RefEnter"))
-EXITS = frozenset(("Exit", "RefExit"))
-NEXTS = frozenset(("NextIteration", "RefNextIteration"))
-MERGES = frozenset(("Merge", "RefMerge"))
-SWITCHES = frozenset(("Switch", "RefSwitch"))
 
 
 class Reference:
