@@ -17,21 +17,31 @@ from evergraph.ops.windows import Window, overlap_add, taps
 
 
 def convolve(x: Any, w: Any, window: Window) -> Any:
-    match lowerings.convolution_lowering("forward", _case(x.shape, w.shape, window)):
+    case = _case(x.shape, w.shape, window)
+    match lowerings.convolution_lowering("forward", case):
         case "dot":
             return _strided(x, window) @ w.reshape(w.shape[-2:])
+        case "side by side":
+            return _side_by_side(x, w, window, case.strips())
+        case "side by side, shifted":
+            return _shifted_side_by_side(x, w, window, case.strips())
         case _:
             return _xla(x, w, window)
 
 
 def input_gradient(dy: Any, w: Any, shape: tuple[int, ...], window: Window) -> Any:
-    match lowerings.convolution_lowering("input gradient", _case(shape, w.shape, window)):
+    case = _case(shape, w.shape, window)
+    match lowerings.convolution_lowering("input gradient", case):
         case "dot":
             return _unstrided(dy @ w.reshape(w.shape[-2:]).T, window)
         case "dot and overlap_add":
             columns = dy @ w.reshape(-1, w.shape[-1]).T
             columns = columns.reshape(*dy.shape[:-1], prod(window.size), shape[-1])
             return overlap_add(jnp, lambda i: columns[..., i, :], window, shape[-1], dy.dtype)
+        case "side by side":
+            assert case.transposed is not None
+            turned = w[::-1, ::-1].swapaxes(-1, -2)
+            return _side_by_side(dy, turned, case.transposed.window, case.transposed.strips())
         case _:
             return jax.linear_transpose(lambda x: _xla(x, w, window), jax.ShapeDtypeStruct(shape, dy.dtype))(dy)[0]
 
@@ -87,6 +97,63 @@ def _xla(x: Any, w: Any, window: Window, groups: int | None = None) -> Any:
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
         feature_group_count=x.shape[-1] // max(w.shape[-2], 1) if groups is None else groups,
     )
+
+
+def _side_by_side(x: Any, w: Any, window: Window, strips: int) -> Any:
+    """A convolution of one wide image: all images, each cut into strips of rows, next to each other.
+
+        image 0 | image 1      ->     strip 0 of image 0 | of image 1 | strip 1 of image 0 | of image 1
+
+    XLA:CPU shares out the positions of one row of the output among the cores, and such a row is long enough for that.
+    Each strip takes the rows along that its last windows reach into, and is as wide as a multiple of the stride, so
+    that every window starts within one image; where windows reach into the next one, nobody looks.
+    """
+    images, channels = x.shape[0], x.shape[-1]
+    (down, across), (rows, columns) = window.stride, window.output
+    reach_down, reach_across = ((k - 1) * d + 1 for k, d in zip(window.size, window.dilation, strict=True))
+    strip_rows = -(-rows // strips)
+    height = (strip_rows - 1) * down + reach_down
+    width = -(-window.covered[1] // across) * across
+    whole_height = (strip_rows * strips - 1) * down + reach_down
+    edges = [
+        (low, whole - size - low, 0)
+        for low, whole, size in zip(window.before, (whole_height, width), window.input, strict=True)
+    ]
+    x = lax.pad(x, np.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+    if strips > 1:
+        starts = range(0, strips * strip_rows * down, strip_rows * down)
+        x = jnp.stack([x[:, i : i + height] for i in starts])
+        x = x.transpose(2, 0, 1, 3, 4)
+    else:
+        x = x.transpose(1, 0, 2, 3)
+    y = lax.conv_general_dilated(
+        x.reshape(1, height, strips * images * width, channels),
+        w,
+        window.stride,
+        ((0, 0), (0, max(reach_across - across, 0))),
+        rhs_dilation=window.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    y = y.reshape(strip_rows, strips, images, width // across, w.shape[-1])[:, :, :, :columns]
+    return y.transpose(2, 1, 0, 3, 4).reshape(images, strips * strip_rows, columns, w.shape[-1])[:, :rows]
+
+
+def _shifted_side_by_side(x: Any, w: Any, window: Window, strips: int) -> Any:
+    """The same for few channels: what a row of the window sees is laid out as channels, which makes longer dots."""
+    across, columns = window.stride[1], window.output[1]
+    left = window.before[1]
+    x = lax.pad(
+        x,
+        np.zeros((), x.dtype),
+        ((0, 0, 0), (0, 0, 0), (left, window.covered[1] - window.input[1] - left, 0), (0, 0, 0)),
+    )
+    starts = range(0, window.size[1] * window.dilation[1], window.dilation[1])
+    x = jnp.concatenate([x[:, :, i : i + (columns - 1) * across + 1 : across] for i in starts], -1)
+    tall = Window(
+        (window.input[0], columns), (window.size[0], 1), (window.stride[0], 1), (window.dilation[0], 1),
+        (window.before[0], 0), (window.after[0], 0), window.output,
+    )  # fmt: skip
+    return _side_by_side(x, w.reshape(window.size[0], 1, -1, w.shape[-1]), tall, strips)
 
 
 def _xla_filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: Window) -> Any:
