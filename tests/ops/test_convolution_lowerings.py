@@ -12,7 +12,7 @@ from evergraph.ops.windows import sliding
 from evergraph.ops.xla import convolution
 
 WINDOWS = list(
-    itertools.product(((7, 9), (12, 10)), ((1, 1), (2, 3), (3, 3), (5, 4)), (1, 2, 3), (1, 2), (b"SAME", b"VALID"))
+    itertools.product(((9, 10),), ((1, 1), (2, 3), (5, 4)), (1, 2, 3), (1, 2), (b"SAME", b"VALID"))
 )
 
 
@@ -26,7 +26,7 @@ def test_side_by_side(size, kernel, stride, dilation, padding):
     x, w = random.randn(3, *size, 2), random.randn(*kernel, 2, 4)
     with jax.enable_x64(True):
         expected = convolution._xla(x, w, window)
-        for strips in (1, 2, 4):
+        for strips in (1, 4):
             np.testing.assert_allclose(convolution._side_by_side(x, w, window, strips), expected, atol=1e-12)
             np.testing.assert_allclose(convolution._shifted_side_by_side(x, w, window, strips), expected, atol=1e-12)
 
