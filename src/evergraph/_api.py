@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import threading
 import types
 from difflib import get_close_matches
 from pathlib import Path
@@ -118,7 +119,10 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.checkpoint": ("training.tracking.checkpoint", "training.tracking.manager"),
     "summary": ("ops.summary.functions", "training.summary_writer", "training.writer_summaries"),
     "contrib.summary": ("training.writer_summaries",),
+    "compat.v2.summary": ("training.step_summaries",),
+    "compat.v2.summary.experimental": ("training.step_summaries",),
     "graph_util": ("training.graph_util",),
+    "profiler": tuple(f"training.profiler.{name}" for name in ("profiler", "option_builder", "op_log")),
     "saved_model": (
         "training.saved_model.constants",
         "training.saved_model.signatures",
@@ -149,8 +153,27 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.eager": ("contrib.eager_names",),
     "contrib.losses": ("contrib.weighted_losses",),
     "contrib.opt": tuple(
-        f"contrib.optimizers.{n}" for n in ("external", "adam_variants", "weight_decay", "lars", "wrappers")
+        f"contrib.optimizers.{n}"
+        for n in (
+            "external",
+            "adam_variants",
+            "weight_decay",
+            "lars",
+            "wrappers",
+            "adamax",
+            "global_step_adam",
+            "sign_optimizers",
+            "reg_adagrad",
+            "shampoo",
+            "ggt",
+            "agn",
+            "elastic_average",
+            "model_average",
+        )
     ),
+    "contrib.tfprof": ("training.profiler.context", "contrib.profiling_names"),
+    "contrib.tfprof.model_analyzer": ("training.profiler.context", "contrib.profiling_names"),
+    "contrib.tfprof.tfprof_logger": ("contrib.profiling_names",),
     "contrib.metrics": ("contrib.streaming_metrics",),
     "contrib.lookup": ("ops.tables.vocabularies", "training.mutable_tables"),
     "train.coordinator": ("training.coordinator",),
@@ -198,6 +221,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "data.experimental": (
         "data.dataset",
         "data.transformations",
+        "data.checkpointing",
         "data.grouping",
         "data.sampling",
         "data.table_readers",
@@ -206,6 +230,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.data": (
         "data.contrib",
         "data.transformations",
+        "data.checkpointing",
         "data.grouping",
         "data.sampling",
         "data.table_readers",
@@ -263,14 +288,14 @@ class Namespace(types.ModuleType):
 
 
 _loaded: set[str] = set()
+_of_thread = threading.local()
 
 
 def _find(path: str, name: str, into: dict[str, Any]) -> Any:
     """A public name that is not there yet: a message class, a namespace, or something of a lazy module."""
     table = api.NAMES.get(path, {})
     if name not in table and path in LAZY and path not in _loaded:
-        _loaded.add(path)
-        _import(LAZY[path])
+        _load(path)
         table = api.NAMES.get(path, {})
     if name in table:
         into[name] = table[name]
@@ -281,12 +306,11 @@ def _find(path: str, name: str, into: dict[str, Any]) -> Any:
         into[name] = getattr(messages, name)
         return into[name]
     inner = f"{path}.{name}" if path else name
-    if any(n == inner or n.startswith(inner + ".") for names in (LAZY, api.NAMES) for n in names):
+    if any(n == inner or n.startswith(inner + ".") for names in (LAZY, api.NAMES) for n in list(names)):
         return _namespace(inner)
     if path in PACKAGES and importlib.util.find_spec(f"evergraph.{path}.{name}") is not None:
         return importlib.import_module(f"evergraph.{path}.{name}")
-    if opdefs.declare_more:
-        opdefs.usable("")  # imports what was left for later
+    if opdefs.declare_rest():
         return _find(path, name, into)
     known = [n for n in [*table, *into] if not n.startswith("_")]
     near = get_close_matches(name, known, 3)
@@ -312,6 +336,18 @@ def _namespace(path: str) -> Namespace:
     if parent in sys.modules:
         setattr(sys.modules[parent], last, made)
     return made
+
+
+def _load(path: str) -> None:
+    """Import the lazy modules of a namespace; another thread that does the same waits, module by module."""
+    loading = _of_thread.__dict__.setdefault("loading", set())
+    if path not in loading:
+        loading.add(path)
+        try:
+            _import(LAZY[path])
+        finally:
+            loading.discard(path)
+        _loaded.add(path)
 
 
 def _import(modules: tuple[str, ...]) -> None:

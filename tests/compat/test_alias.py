@@ -44,6 +44,23 @@ def test_namespaces_can_be_imported():
     """)
 
 
+def test_modules_inside_contrib_packages():
+    run("""
+        import tensorflow as tf
+        from tensorflow.contrib.opt.python.training.sign_decay import get_linear_decay_fn
+        from tensorflow.contrib.opt.python.training.matrix_functions import matrix_square_root
+        from tensorflow.contrib.opt.python.training import weight_decay_optimizers
+        from tensorflow.contrib.summary import summary
+        import tensorflow.contrib.summary.summary as again
+        from tensorflow.python.profiler.model_analyzer import ALL_ADVICE, profile
+        from tensorflow.python.framework.ops import RegisterStatistics
+        from tensorflow.contrib.tfprof import model_analyzer
+        assert weight_decay_optimizers.AdamWOptimizer is tf.contrib.opt.AdamWOptimizer
+        assert summary is again is tf.contrib.summary
+        assert profile is tf.profiler.profile and model_analyzer.ALL_ADVICE is ALL_ADVICE
+    """)
+
+
 def test_internal_modules_give_public_things():
     run("""
         import tensorflow as tf

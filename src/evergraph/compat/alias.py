@@ -78,6 +78,9 @@ class Finder(MetaPathFinder, Loader):
     """Answers imports of `tensorflow` and of what is below it."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        same = internal_names.CONTRIB_MIRRORS.get(fullname.partition(".")[2])
+        if same is not None:
+            return ModuleSpec(fullname, self, origin="evergraph", is_package=True, loader_state=public(same))
         if fullname.partition(".")[0] != "tensorflow":
             return self._check_below_namespace(fullname, path)  # type: ignore[func-returns-value]
         try:
@@ -127,7 +130,7 @@ def module_called(fullname: str) -> Any:
         return _contrib_internal(parts)
     if path == "compat":
         return _known(path, lambda: Alias("tensorflow.compat", _in_compat))
-    found = public(path)
+    found = public(internal_names.CONTRIB_MIRRORS.get(path, path))
     if found is None or not isinstance(found, types.ModuleType):
         raise missing(path)
     return found
@@ -276,8 +279,11 @@ def _contrib_internal(parts: list[str]) -> Any:
     if not isinstance(public(package), types.ModuleType):
         raise missing(package)
     path = ".".join(parts)
+    ours = internal_names.CONTRIB.get(path)
 
     def find(name: str) -> Any:
+        if ours is not None and hasattr(importlib.import_module(f"evergraph.{ours}"), name):
+            return getattr(sys.modules[f"evergraph.{ours}"], name)
         for place in (f"{package}.{name}", f"{package}.{parts[-1]}.{name}"):
             found = public(place)
             if found is not None:

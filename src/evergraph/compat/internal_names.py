@@ -72,6 +72,16 @@ OURS: dict[str, dict[str, str]] = {
         name: f"ops.functions.branches:{name}"
         for name in ("For", "Gradient", "If", "While", "partitioned_call", "remote_call")
     },
+    "python.profiler.model_analyzer": {
+        "ALL_ADVICE": "training.profiler.advice:ALL_ADVICE",
+    },
+    "python.profiler.profile_context": {
+        name: f"training.profiler.context:{name}" for name in ("MAX_TRACED_STEPS", "ProfileContext", "WARMUP_STEPS")
+    },
+    "python.profiler.tfprof_logger": {
+        **{name: f"training.profiler.op_log:{name}" for name in ("TRAINABLE_VARIABLES", "merge_default_with_oplog")},
+        "_fill_missing_graph_shape": "training.profiler.op_log:complete_shapes",
+    },
     "python.framework.errors_impl": {"_make_specific_exception": "framework.errors:exception_from_error_code"},
     "python.framework.subscribe": {
         "_is_subscribed_identity": "ops.old_graphs.subscriptions:is_subscription",
@@ -95,12 +105,18 @@ OURS: dict[str, dict[str, str]] = {
     },
     "python.framework.ops": {
         **{
+            name: f"training.profiler.statistics:{name}"
+            for name in ("OpStats", "RegisterStatistics", "get_stats_for_node_def")
+        },
+        **{
             name: f"framework.proto_functions:{name}"
             for name in (
                 "get_collection_proto_type", "get_from_proto_function", "get_to_proto_function",
                 "register_proto_function",
             )
         },
+        "_default_graph_stack": "framework.stacks:graphs",
+        "_default_session_stack": "framework.stacks:sessions",
         "convert_n_to_tensor": "framework.convert:convert_n_to_tensor",
         "get_gradient_function": "autodiff.registry:gradient_function",
         "internal_convert_to_tensor": "convert_to_tensor",
@@ -113,6 +129,9 @@ OURS: dict[str, dict[str, str]] = {
         "MapStagingArea": "contrib.staging.MapStagingArea",
         "RecordInput": "ops.readers.record_input:RecordInput",
         "StagingArea": "contrib.staging.StagingArea",
+    },
+    "python.ops.critical_section_ops": {
+        name: f"ops.queues.critical_section:{name}" for name in ("CRITICAL_SECTIONS", "CRITICAL_SECTION_EXECUTIONS")
     },
     "python.ops.image_ops_impl": {"_verify_compatible_image_shapes": "ops.image.quality:checked_alike"},
     "python.ops.lookup_ops": {
@@ -153,6 +172,31 @@ OURS: dict[str, dict[str, str]] = {
         )
     },
     "python.ops.array_ops": {"batch_gather_nd": "ops.gather:batch_gather_nd"},
+    "python.ops.inplace_ops": {
+        name: f"ops.old_graphs.inplace:{name}"
+        for name in (
+            "alias_inplace_add", "alias_inplace_sub", "alias_inplace_update", "empty", "empty_like", "inplace_add",
+            "inplace_sub", "inplace_update",
+        )
+    },
+    "python.ops.list_ops": {
+        **{
+            name: f"ops.tensor_lists.functions:{name}"
+            for name in (
+                "empty_tensor_list", "tensor_list_concat", "tensor_list_from_tensor", "tensor_list_gather",
+                "tensor_list_get_item", "tensor_list_pop_back", "tensor_list_reserve", "tensor_list_scatter",
+                "tensor_list_set_item", "tensor_list_split", "tensor_list_stack",
+            )
+        },
+        **{
+            name: f"ops.tensor_lists.list_ops:{name}"
+            for name in (
+                "tensor_list_concat_lists", "tensor_list_element_shape", "tensor_list_length", "tensor_list_push_back",
+                "tensor_list_push_back_batch", "tensor_list_resize",
+            )
+        },
+        "_build_element_shape": "ops.tensor_lists.functions:element_shape_operand",
+    },
     "python.ops.tensor_array_grad": {"_GetGradSource": "ops.tensor_array:gradient_source"},
     "python.ops.control_flow_ops": {
         "CondContext": "ops.cond:CondContext",
@@ -279,6 +323,7 @@ OURS: dict[str, dict[str, str]] = {
             )
         },
         "Initializer": "ops.initializers:Initializer",
+        "_compute_fans": "ops.initializers:fans",
     },
     "python.ops.linalg.linear_operator_addition": {
         "_AddAndReturnDiag": "ops.linear_operators.addition:AddAndReturnDiag",
@@ -351,13 +396,23 @@ OURS: dict[str, dict[str, str]] = {
     },
     "python.ops.variables": {"_all_saveable_objects": "ops.variables:saveable_objects"},
     "python.ops.summary_ops_v2": {
-        name: f"training.writer_summaries:{name}"
-        for name in (
-            "SummaryWriter", "all_v2_summary_ops", "always_record_summaries", "audio", "create_file_writer",
-            "create_summary_file_writer", "eval_dir", "flush", "generic", "graph", "histogram", "image", "import_event",
-            "initialize", "never_record_summaries", "record_if", "record_summaries_every_n_global_steps", "scalar",
-            "should_record_summaries", "summary_writer_initializer_op",
-        )
+        **{
+            name: f"training.writer_summaries:{name}"
+            for name in (
+                "ResourceSummaryWriter", "SummaryWriter", "all_v2_summary_ops", "always_record_summaries", "audio",
+                "create_db_writer", "create_file_writer", "create_summary_file_writer", "eval_dir", "flush", "generic",
+                "graph", "histogram", "image", "import_event", "initialize", "never_record_summaries", "record_if",
+                "record_summaries_every_n_global_steps", "scalar", "should_record_summaries",
+                "summary_writer_initializer_op",
+            )
+        },
+        **{
+            name: f"training.step_summaries:{name}"
+            for name in (
+                "create_file_writer_v2", "create_noop_writer", "get_step", "set_step", "summary_scope", "trace_export",
+                "trace_off", "trace_on", "write", "write_raw_pb",
+            )
+        },
     },
     "python.layers.utils": {
         **{
@@ -386,10 +441,18 @@ OURS: dict[str, dict[str, str]] = {
         "_zero_state_tensors": "layers.cells:zero_state_tensors",
         "assert_like_rnncell": "layers.cells:check_is_cell",
     },
+    "python.ops.stateful_random_ops": {
+        "RNG_ALG_PHILOX": "ops.generators.stateful:PHILOX",
+        "RNG_ALG_THREEFRY": "ops.generators.stateful:THREEFRY",
+        "_uint_to_int": "ops.generators.generator:signed",
+    },
     "python.ops.summary_op_util": {
         name: f"ops.summary.functions:{name}" for name in ("clean_tag", "collect", "summary_scope")
     },
-    "python.ops.variable_scope": {"_get_default_variable_store": "ops.variable_store:variable_store"},
+    "python.ops.variable_scope": {
+        "_PartitionInfo": "ops.variable_store:PartitionInfo",
+        "_get_default_variable_store": "ops.variable_store:variable_store",
+    },
     "python.summary.plugin_asset": {
         name: f"training.plugin_asset:{name}" for name in ("PluginAsset", "get_all_plugin_assets", "get_plugin_asset")
     },
@@ -592,6 +655,15 @@ MIRRORS = {
     "python.platform.sysconfig": "sysconfig",
     "python.platform.test": "test",
     "python.platform.tf_logging": "logging",
+}
+
+# Modules inside contrib packages that are a public namespace themselves.
+CONTRIB_MIRRORS = {"contrib.summary.summary": "contrib.summary"}
+
+# Modules inside contrib packages that hold names with no public form, and where Evergraph has those.
+CONTRIB = {
+    "contrib.opt.python.training.matrix_functions": "contrib.optimizers.matrix_roots",
+    "contrib.opt.python.training.sign_decay": "contrib.optimizers.sign_decay",
 }
 
 RAW_OPS = re.compile(r"python\..*\bgen_\w+$")

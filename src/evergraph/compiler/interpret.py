@@ -19,16 +19,19 @@ from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.running import Running
 
+# An op, its start and end in ns, shape and bytes of each output that is no reference, and how many bytes are new.
+Timing = tuple[Operation, int, int, list[tuple[tuple[int, ...], int]], int]
+
 
 class Work:
     """How much an interpreted stage had to do, as counts: ops and elements made. `timings` is for traced runs."""
 
     __slots__ = ("elements", "ops", "timings")
 
-    def __init__(self, timings: list[tuple[Operation, int, int]] | None = None) -> None:
+    def __init__(self, timings: list[Timing] | None = None) -> None:
         self.ops = 0
         self.elements = 0
-        self.timings = timings  # (op, start, end) in ns
+        self.timings = timings
 
 
 def interpret(
@@ -121,7 +124,21 @@ def interpret_one(
         for register in outputs:
             work.elements += getattr(registers[register], "size", 1)
         if work.timings is not None:
-            work.timings.append((instruction.op, begin, time.time_ns()))
+            end = time.time_ns()
+            references = sum(t.dtype._is_ref_dtype for t in instruction.op.outputs)
+            computed = [registers[r] for r in outputs[max(0, n - len(instruction.op.outputs) + references) :]]
+            shapes = [(np.shape(value), getattr(value, "nbytes", 0)) for value in computed]
+            work.timings.append((instruction.op, begin, end, shapes, _bytes_made(computed, args)))
+
+
+def _bytes_made(values: list[Any], args: list[Any]) -> int:
+    """The size of those values that are new: neither inputs handed on nor views of them."""
+    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
+    return sum(
+        value.nbytes
+        for value in values
+        if isinstance(value, np.ndarray | np.generic) and not any(np.may_share_memory(value, arg) for arg in arrays)
+    )
 
 
 def holds(predicate: Any, side: bool) -> bool:
@@ -220,6 +237,8 @@ def located(error: Exception, op: Operation, args: list[Any] | None = None) -> E
         if error._op is not None:
             return error
         message, kind, code = error.message, type(error), error.error_code
+        if "{input}" in message:
+            message = message.replace("{input}", op.inputs[0].op.name)
     elif isinstance(error, MemoryError):
         message, kind, code = f"out of memory: {error}", errors.ResourceExhaustedError, errors.RESOURCE_EXHAUSTED
     else:

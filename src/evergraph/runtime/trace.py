@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evergraph.compiler.interpret import Timing
 from evergraph.compiler.plan import Plan
 from evergraph.runtime import devices
 from evergraph.runtime.executor import execute
@@ -29,26 +30,34 @@ def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run
         if run_metadata is not None:
             run_metadata.Clear()
         return computed
-    timings: list[tuple[Any, int, int]] = []
+    timings: list[Timing] = []
     computed = execute(plan, session._state, fed, timings, deadline)
     _fill(run_metadata, timings)
     return computed
 
 
-def _fill(run_metadata: Any, timings: list[tuple[Any, int, int]]) -> None:
+def _fill(run_metadata: Any, timings: list[Timing]) -> None:
     run_metadata.Clear()
     stats = run_metadata.step_stats.dev_stats.add(device=devices.device_names()[0])
-    for op, start, end in timings:
+    for op, start, end, shapes, made in timings:
         node = stats.node_stats.add(node_name=op.name)
         node.all_start_nanos, node.all_start_micros = start, start // 1000
         node.op_end_rel_nanos = node.all_end_rel_nanos = end - start
         node.op_end_rel_micros = node.all_end_rel_micros = max(1, (end - start) // 1000)
         inputs = ", ".join(t.name if t.value_index else t.op.name for t in op.inputs)
         node.timeline_label = f"{op.name} = {op.type}({inputs})"
+        node.memory.add(allocator_name="cpu", total_bytes=made, peak_bytes=made, live_bytes=made)
+        found = iter(shapes)
         for slot, t in enumerate(op.outputs):
             description = node.output.add(slot=slot).tensor_description
             description.dtype = t.dtype._base.as_datatype_enum
-            if t.static_shape is None:
+            shape = t.static_shape
+            if not t.dtype._is_ref_dtype:
+                shape, size = next(found, (shape, 0))
+                description.allocation_description.requested_bytes = size
+                description.allocation_description.allocated_bytes = size
+                description.allocation_description.allocator_name = "cpu"
+            if shape is None:
                 description.shape.unknown_rank = True
-            for size in t.static_shape or ():
-                description.shape.dim.add(size=-1 if size is None else size)
+            for length in shape or ():
+                description.shape.dim.add(size=-1 if length is None else length)

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from evergraph.framework import convert, dtypes, log, stacks
+from evergraph.framework import convert, dtypes, errors, log, stacks
 from evergraph.framework.api import public
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import GraphKeys, control_dependencies, device, name_scope
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.comparisons import equal
 from evergraph.ops.cond import cond
 from evergraph.ops.constant import constant
 from evergraph.ops.grouping import no_op
@@ -34,29 +36,61 @@ _INITIALIZERS = "_SUMMARY_WRITER_V2"
 
 
 class _Current(threading.local):
-    """The writer and the condition of this thread."""
+    """The writer, the condition and the step of this thread."""
 
     writer: Any = None
     recording: Any = None
+    step: Any = None
 
 
-_current = _Current()
+current = _Current()
 
 public("contrib.summary.all_summary_ops")(all_v2_summary_ops)
 
 
-class SummaryWriter:
+@public("contrib.summary.SummaryWriter")
+class SummaryWriter(ABC):
+    """What writers of summaries have in common; `create_file_writer` makes one."""
+
+    @abstractmethod
+    def set_as_default(self) -> None:
+        """Make this the writer of summaries built from now on in this thread."""
+
+    @abstractmethod
+    def as_default(self) -> Any:
+        """A context in which this is the writer of summaries."""
+
+    def init(self) -> Any:
+        """An op that opens the file."""
+        raise NotImplementedError
+
+    def flush(self) -> Any:
+        """An op that hands everything written so far to the system."""
+        raise NotImplementedError
+
+    def close(self) -> Any:
+        """An op that closes the file."""
+        raise NotImplementedError
+
+
+class ResourceSummaryWriter(SummaryWriter):
     """An event file that ops write to.
 
     Args:
         shared_name: two writers of one name in a session are one.
         init_op_fn: adds the op that opens the file, given the handle.
         name: the handle's op's name.
+        v2: whether `init` always gives the same op.
     """
 
     def __init__(
-        self, shared_name: str | None, init_op_fn: Callable[[Tensor], Operation], name: str | None = None
+        self,
+        shared_name: str | None,
+        init_op_fn: Callable[[Tensor], Operation],
+        name: str | None = None,
+        v2: bool = False,
     ) -> None:
+        self._v2 = v2
         self._resource = raw_op("SummaryWriter")(shared_name=shared_name or "", name=name)
         self._init_op_fn = init_op_fn
         self._init_op = init_op_fn(self._resource)
@@ -64,21 +98,21 @@ class SummaryWriter:
 
     def set_as_default(self) -> None:
         """Make this the writer of summaries built from now on in this thread."""
-        _current.writer = self
+        current.writer = self
 
     @contextmanager
-    def as_default(self) -> Iterator[SummaryWriter]:
+    def as_default(self) -> Iterator[ResourceSummaryWriter]:
         """Make this the writer of summaries built inside."""
-        old, _current.writer = _current.writer, self
+        old, current.writer = current.writer, self
         try:
             yield self
             self.flush()
         finally:
-            _current.writer = old
+            current.writer = old
 
     def init(self) -> Operation:
         """An op that opens the file."""
-        return self._init_op_fn(self._resource)
+        return self._init_op if self._v2 else self._init_op_fn(self._resource)
 
     def flush(self) -> Operation:
         """An op that hands everything written so far to the system."""
@@ -90,7 +124,7 @@ class SummaryWriter:
             return raw_op("CloseSummaryWriter")(self._resource)
 
 
-class NoopSummaryWriter:
+class NoopSummaryWriter(SummaryWriter):
     """A writer that writes nothing: what `create_file_writer(None)` gives."""
 
     def set_as_default(self) -> None:
@@ -123,7 +157,7 @@ def create_file_writer(
         return NoopSummaryWriter()
     logdir = str(logdir)
     with device("cpu:0"):
-        return SummaryWriter(
+        return ResourceSummaryWriter(
             shared_name="logdir:" + logdir if name is None else name,
             init_op_fn=partial(
                 raw_op("CreateSummaryFileWriter"),
@@ -140,6 +174,23 @@ def create_summary_file_writer(*args: Any, **kwargs: Any) -> Any:
     """The older name of `create_file_writer`."""
     log.warn("Deprecation Warning: create_summary_file_writer was renamed to create_file_writer")
     return create_file_writer(*args, **kwargs)
+
+
+@public("contrib.summary.create_db_writer")
+def create_db_writer(
+    db_uri: Any, experiment_name: Any = None, run_name: Any = None, user_name: Any = None, name: str | None = None
+) -> Any:
+    """Is not there: summaries are written to event files, not to databases.
+
+    Raises:
+        UnimplementedError: always.
+    """
+    raise errors.UnimplementedError(
+        None,
+        None,
+        "tf.contrib.summary.create_db_writer: summaries in SQLite databases are not there; use create_file_writer, whose "
+        "event files TensorBoard reads",
+    )
 
 
 @public("contrib.summary.eval_dir")
@@ -162,7 +213,7 @@ def initialize(graph: Any = None, session: Any = None) -> None:
         RuntimeError: if there is no default writer.
         ValueError: if `session` is None and there is no default session.
     """
-    if _current.writer is None:
+    if current.writer is None:
         raise RuntimeError("No default tf.contrib.summary.SummaryWriter found")
     session = session or stacks.get_default_session()
     if session is None:
@@ -184,7 +235,7 @@ def _serialized(graph: Any) -> bytes:
 @public("contrib.summary.should_record_summaries")
 def should_record_summaries() -> Tensor:
     """Whether summaries built here are recorded: a bool scalar."""
-    recording = _current.recording
+    recording = current.recording
     recording = recording() if callable(recording) else recording
     return raw_op("LogicalAnd")(True, False if recording is None else recording)
 
@@ -192,11 +243,11 @@ def should_record_summaries() -> Tensor:
 @contextmanager
 def record_if(condition: Any) -> Iterator[None]:
     """Summaries built inside are recorded if `condition`, a bool or a bool scalar, holds."""
-    old, _current.recording = _current.recording, condition
+    old, current.recording = current.recording, condition
     try:
         yield
     finally:
-        _current.recording = old
+        current.recording = old
 
 
 @public("contrib.summary.always_record_summaries")
@@ -216,7 +267,7 @@ def record_summaries_every_n_global_steps(n: Any, global_step: Any = None) -> An
     """A context whose summaries are recorded at each step that `n` divides."""
     step = get_or_create_global_step() if global_step is None else global_step
     with device("cpu:0"):
-        return record_if(raw_op("Equal")(step % n, convert.convert_to_tensor(0, step.dtype.base_dtype)))
+        return record_if(equal(step % n, 0))
 
 
 # The summaries
@@ -224,7 +275,7 @@ def record_summaries_every_n_global_steps(n: Any, global_step: Any = None) -> An
 
 def _written(name: str, tensor: Any, write: Callable[[str, str], Operation], family: str | None) -> Any:
     """The op that runs `write(tag, scope)` when summaries are recorded."""
-    if _current.writer is None:
+    if current.writer is None:
         return no_op()
     scope_around = get_default_graph().get_name_scope()
 
@@ -236,7 +287,7 @@ def _written(name: str, tensor: Any, write: Callable[[str, str], Operation], fam
 
     with device("cpu:0"):
         recorded = should_record_summaries()
-        known = _current.recording
+        known = current.recording
         if known is None or isinstance(known, bool):
             made = record() if known else constant(False)
         else:
@@ -252,7 +303,7 @@ def _step(step: Any) -> Any:
 
 
 def _handle() -> Tensor:
-    return _current.writer._resource
+    return current.writer._resource
 
 
 _identity = raw_op("Identity")
@@ -342,10 +393,11 @@ def graph(param: Any, step: Any = None, name: str | None = None) -> Any:
 
 
 def _write_graph(param: Tensor, step: Any, name: str | None = None) -> Any:
-    if _current.writer is None:
+    if current.writer is None:
         return no_op()
     with device("cpu:0"):
-        return raw_op("WriteGraphSummary")(_handle(), _step(step), _identity(param), name=name)
+        data = _identity(param)
+        return raw_op("WriteGraphSummary")(_handle(), _step(step), data, name=name)
 
 
 @public("contrib.summary.import_event")
@@ -357,10 +409,10 @@ def import_event(tensor: Any, name: str | None = None) -> Operation:
 @public("contrib.summary.flush")
 def flush(writer: Any = None, name: str | None = None) -> Any:
     """An op that hands everything that a writer (by default the default one) has written to the system."""
-    writer = writer or _current.writer
+    writer = current.writer if writer is None else writer
     if writer is None:
         return no_op()
     with device("cpu:0"):
         return raw_op("FlushSummaryWriter")(
-            writer._resource if isinstance(writer, SummaryWriter) else writer, name=name
+            writer._resource if isinstance(writer, ResourceSummaryWriter) else writer, name=name
         )

@@ -185,7 +185,7 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
     ) -> Any:
         def loss_and_gradient(x: Any) -> tuple[Any, Any]:
             loss, gradient = loss_grad_func(x)
-            return loss, gradient.astype(np.float64)
+            return np.float64(loss), gradient.astype(np.float64)
 
         given = dict(optimizer_kwargs)
         method = given.pop("method", self._DEFAULT_METHOD)
@@ -215,7 +215,7 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
             raise ImportError(
                 "tf.contrib.opt.ScipyOptimizerInterface needs SciPy, which is not installed: pip install scipy"
             ) from error
-        result = scipy.optimize.minimize(loss_and_gradient, initial_val, **(ours | given))
+        result = scipy.optimize.minimize(loss_and_gradient, initial_val.astype(np.float64), **(ours | given))
         lines = ["Optimization terminated with:", f"  Message: {_text(result.message)}"]
         lines.append(f"  Objective function value: {float(result.fun):f}")
         if hasattr(result, "nit"):
@@ -231,7 +231,7 @@ def _text(message: Any) -> str:
 
 
 def _scalar(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: function(x)[0]
+    return lambda x: np.float64(function(x)[0])
 
 
 def _vector(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

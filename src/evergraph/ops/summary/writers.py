@@ -39,7 +39,7 @@ class Writer:
                 os.makedirs(logdir, exist_ok=True)
             self._max_queue, self._flush_seconds = max_queue, flush_millis / 1000
             self._file = EventsWriter(os.path.join(logdir, "events"), suffix)
-            self._file.flush()
+            self._flush(self._file)
 
     def write(self, event: Any) -> None:
         with self._lock:

@@ -1,0 +1,246 @@
+"""Reports of `tf.profiler` are TensorFlow's, word for word."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training import cases_profiler as cases
+
+import evergraph as tf
+from evergraph.formats import messages
+
+RECORDINGS = Path(__file__).parent / "recordings"
+RECORDED = json.loads((RECORDINGS / "profiles.json").read_text())
+BUILDER = tf.profiler.ProfileOptionBuilder
+
+
+@pytest.fixture(scope="module")
+def recorded_run():
+    return tf.RunMetadata.FromString((RECORDINGS / "profiled_run.binpb").read_bytes())
+
+
+@pytest.mark.parametrize("name", sorted(cases.CASES))
+def test_reports_are_tensorflows(name, recorded_run, tmp_path):
+    found = cases.run(tf, name, recorded_run, str(tmp_path / "report"))
+    assert found["text"].splitlines() == RECORDED[name]["text"].splitlines()
+    assert found["text"] == RECORDED[name]["text"]
+    assert found["numbers"] == RECORDED[name]["numbers"]
+    assert found["message"] == RECORDED[name]["message"]
+
+
+@pytest.fixture
+def small():
+    """A graph, and what a traced run of it took."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = tf.placeholder_with_default(np.ones([16, 8], np.float32), [None, 8], name="x")
+        w = tf.get_variable("w", [8, 4])
+        y = tf.matmul(x, w, name="y")
+        session.run(tf.global_variables_initializer())
+        metadata = tf.RunMetadata()
+        session.run(y, None, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+        yield graph, metadata
+
+
+def test_the_default_prints_the_parameters(small, capsys):
+    found = tf.profiler.profile(small[0])
+    printed = capsys.readouterr().out
+    assert found.total_parameters == 32
+    assert printed.startswith("Parsing Inputs...\n\n=========================Options====")
+    assert "\n_TFProfRoot (--/32 params)\n  w (8x4, 32/32 params)\n" in printed
+    assert printed.endswith("\n======================End of Report==========================\n")
+
+
+def test_a_run_completes_shapes_and_gives_times_and_memory(small, capsys):
+    graph, metadata = small
+    options = BUILDER(BUILDER.float_operation()).with_empty_output().build()
+    assert tf.profiler.profile(graph, options=options).total_float_ops == 65  # the initial value's
+    assert "1 ops no flops stats due to incomplete shapes.\n" in capsys.readouterr().err
+    options = BUILDER(BUILDER.time_and_memory()).with_empty_output().select(["micros", "bytes", "float_ops"]).build()
+    root = tf.profiler.profile(graph, metadata, cmd="op", options=options)
+    (matmul,) = [node for node in root.children if node.name == "MatMul"]
+    assert matmul.exec_micros > 0
+    assert matmul.requested_bytes == 16 * 4 * 4
+    assert matmul.float_ops == 2 * 8 * 16 * 4
+
+
+def test_an_op_log_gives_types_and_float_operations(small):
+    log = tf.profiler.OpLogProto()
+    log.log_entries.add(name="y", types=["ours"], float_ops=7)
+    options = BUILDER(BUILDER.float_operation()).with_empty_output().with_accounted_types(["ours"]).build()
+    assert tf.profiler.profile(small[0], op_log=log, options=options).total_float_ops == 7
+
+
+def test_a_profiler_keeps_steps_apart(small, tmp_path, capsys):
+    graph, metadata = small
+    profiler = tf.profiler.Profiler(graph)
+    options = BUILDER(BUILDER.time_and_memory(min_micros=0, min_bytes=0)).with_empty_output()
+    assert profiler.profile_operations(options.build()).total_exec_micros == 0
+    profiler.add_step(3, metadata)
+    profiler.add_step(5, metadata)
+    profiler.add_step(5, metadata)
+    once = profiler.profile_operations(options.with_step(3).build()).total_exec_micros
+    twice = profiler.profile_operations(options.with_step(5).build()).total_exec_micros
+    assert once > 0
+    assert twice == 2 * once
+    assert profiler.profile_name_scope(options.with_step(-1).build()).total_requested_bytes == 384
+    assert profiler.profile_graph(options.build()).name == "_TFProfRoot"
+    profiler.profile_operations(options.with_step(4).build())
+    assert "Options -step=4 not found.\nAvailable steps: 3 5 \n" in capsys.readouterr().err
+    profile = messages.ProfileProto.FromString(profiler.serialize_to_string())
+    by_name = {node.name: node for node in profile.nodes.values()}
+    assert list(profile.steps) == [3, 5]
+    assert by_name["y"].execs[5].run_count == 2
+    assert list(by_name["w"].shape) == [8, 4]
+    assert by_name["y"].inputs[0] == by_name["x"].id
+
+
+def test_code_reports_name_the_lines_of_the_program(small):
+    options = BUILDER(BUILDER.trainable_variables_parameter()).with_empty_output()
+    options.with_node_names(show_name_regexes=[".*test_profiler.py.*"])
+    found = tf.profiler.profile(small[0], cmd="code", options=options.build())
+    assert found.total_parameters == 32
+    (line,) = found.children
+    while line.children:
+        (line,) = line.children
+    assert line.name.startswith("test_profiler.py:")
+    assert line.name.endswith(":small")
+    assert [node.name for node in line.graph_nodes] == ["w"]
+
+
+def test_a_timeline_is_written_for_each_step(small, tmp_path):
+    graph, metadata = small
+    options = BUILDER(BUILDER.time_and_memory()).with_timeline_output(str(tmp_path / "line")).build()
+    tf.profiler.profile(graph, metadata, cmd="graph", options=options)
+    events = json.loads((tmp_path / "line_0").read_text())["traceEvents"]
+    assert "MatMul" in [event["name"] for event in events]
+
+
+def test_advice_names_what_takes_the_time(small, capsys):
+    graph, metadata = small
+    found = tf.profiler.advise(graph, metadata)
+    assert set(found.checkers) == {
+        "AcceleratorUtilizationChecker", "ExpensiveOperationChecker", "OperationChecker",
+    }  # fmt: skip
+    assert "top 1 operation type: " in found.checkers["ExpensiveOperationChecker"].reports[0]
+    assert "\nExpensiveOperationChecker:\ntop 1 operation type: " in capsys.readouterr().out
+    with tf.Graph().as_default() as slow:
+        tf.zeros([2], name="BatchNorm/zeros")
+        advice = tf.profiler.advise(slow, options={"OperationChecker": {}})
+    assert list(advice.checkers["OperationChecker"].reports) == ["Maybe use faster FusedBatchNorm instead of BatchNorm"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unknown checkers Luck"):
+        tf.profiler.advise(graph, options={"Luck": {}})
+
+
+def test_the_op_log_is_written(small, tmp_path):
+    tf.profiler.write_op_log(small[0], str(tmp_path), run_meta=small[1])
+    log = tf.profiler.OpLogProto.FromString((tmp_path / "tfprof_log").read_bytes())
+    entries = {entry.name: entry for entry in log.log_entries}
+    assert entries["y"].float_ops == 1024
+    assert list(entries["w"].types) == ["_trainable_variables"]
+    files = {log.id_to_string[trace.file_id] for trace in entries["y"].code_def.traces}
+    assert __file__ in files
+
+
+@pytest.mark.parametrize(
+    ("output", "error", "message"),
+    [
+        ("screen", tf.errors.InvalidArgumentError, "Unknown output type: screen, Valid types: file,none,pprof"),
+        ("file", tf.errors.InvalidArgumentError, "Missing required output_options for file"),
+        ("file:name=a", tf.errors.InvalidArgumentError, "Unrecognized options name for output_type: file"),
+        ("pprof:outfile=a", tf.errors.UnimplementedError, "'pprof' is not there yet"),
+        ("timeline:outfile=a", tf.errors.UnimplementedError, "'timeline' is there for the report 'graph' alone"),
+    ],
+)
+def test_outputs_that_there_are_not(small, output, error, message):
+    options = BUILDER.float_operation() | {"output": output}
+    with pytest.raises(error, match=message):
+        tf.profiler.profile(small[0], options=options)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unknown cmd: lines"):
+        tf.profiler.profile(small[0], cmd="lines")
+    wrong = BUILDER().with_node_names(show_name_regexes=["(a"]).build()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"show_name_regexes has '\(a', which is no regular"):
+        tf.profiler.profile(small[0], options=wrong)
+
+
+def test_statistics_can_be_registered():
+    from evergraph.training.profiler import statistics
+
+    with tf.Graph().as_default() as graph:
+        op = tf.identity(tf.zeros([3]), name="same").op
+
+        @statistics.RegisterStatistics("Identity", "test_statistic")
+        def three(graph, node):
+            return statistics.OpStats("test_statistic", 3)
+
+        found = statistics.get_stats_for_node_def(graph, op.node_def, "test_statistic")
+        found += statistics.OpStats("test_statistic", 4)
+        assert found.value == 7
+        assert statistics.get_stats_for_node_def(graph, op.node_def, "flops").value is None
+        with pytest.raises(KeyError, match="registered already"):
+            statistics.RegisterStatistics("Identity", "test_statistic")(three)
+        with pytest.raises(ValueError, match="Can't add"):
+            found += statistics.OpStats("flops", 1)
+        with pytest.raises(TypeError, match="comma"):
+            statistics.RegisterStatistics("a,b", "flops")
+
+
+def test_equal_numbers_are_ordered_as_by_the_cpp_library():
+    from evergraph.training.profiler.order import _heap_sort, _sort
+
+    rng = np.random.RandomState(0)
+    for size in (0, 1, 15, 16, 17, 40, 300, 1000):
+        items = [(int(key), i) for i, key in enumerate(rng.randint(0, 9, size))]
+        by_heap = list(items)
+        _sort(items, lambda a, b: a[0] < b[0])
+        if by_heap:
+            _heap_sort(by_heap, 0, len(by_heap), lambda a, b: a[0] < b[0])
+        for found in (items, by_heap):
+            assert [key for key, _ in found] == sorted(key for key, _ in found)
+            assert sorted(i for _, i in found) == list(range(size))
+        if size <= 16:
+            assert items == sorted(items)
+
+
+def test_a_context_traces_chosen_runs(tmp_path):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        y = tf.exp(tf.get_variable("v", [4]))
+        session.run(tf.global_variables_initializer())
+        options = BUILDER(BUILDER.time_and_memory(min_micros=0, min_bytes=0)).with_empty_output().build()
+        with tf.contrib.tfprof.ProfileContext(str(tmp_path), trace_steps=[1], dump_steps=[2]) as context:
+            context.add_auto_profiling("op", options, [1, 3])
+            for _ in range(5):
+                session.run(y)
+            with pytest.raises(tf.errors.InternalError, match="Already in context"):
+                tf.contrib.tfprof.ProfileContext(str(tmp_path)).__enter__()
+        session.run(y)
+        assert sorted(context.get_profiles("op")) == [1, 3]
+        assert context.get_profiles("op")[3].total_exec_micros > 0
+        with pytest.raises(ValueError, match="No autoprofiler for command: scope"):
+            context.get_profiles("scope")
+        assert [path.name for path in tmp_path.iterdir()] == ["profile_2"]
+        profile = messages.ProfileProto.FromString((tmp_path / "profile_2").read_bytes())
+        assert list(profile.steps) == [1]
+        assert graph is context.profiler._graph
+    with pytest.raises(ValueError, match="Must have a directory"):
+        tf.contrib.tfprof.ProfileContext("")
+    with pytest.raises(ValueError, match="up to 100 steps"):
+        tf.contrib.tfprof.ProfileContext("x", trace_steps=range(101))
+    assert tf.contrib.tfprof.ProfileContext("", enabled=False).profiler is None
+
+
+def test_a_deep_graph_is_no_problem():
+    with tf.Graph().as_default() as graph:
+        x = tf.zeros([2])
+        for _ in range(3000):
+            x = tf.identity(x)
+        options = BUILDER().with_max_depth(10**6).with_empty_output().build()
+        assert tf.profiler.profile(graph, cmd="graph", options=options).total_definition_count == 3001
+
+
+def test_old_names():
+    analyzer = tf.contrib.tfprof.model_analyzer
+    with tf.Graph().as_default() as graph:
+        tf.get_variable("v", [3, 5])
+        options = analyzer.TRAINABLE_VARS_PARAMS_STAT_OPTIONS | {"output": "none"}
+        assert analyzer.print_model_analysis(graph, tfprof_options=options).total_parameters == 15
