@@ -271,6 +271,48 @@ def records_parse_batch(tf):
     return _cpu_us_an_element(tf, dataset, count, path)
 
 
+def records_shuffled(tf):
+    """TFRecords in random order, in batches, parsed a batch at a time, ahead of their use."""
+    path, wanted, count = _records(tf)
+    batches = tf.data.TFRecordDataset(path).shuffle(10_000).batch(128)
+    parsed = batches.map(lambda s: tf.parse_example(s, wanted), num_parallel_calls=2)
+    return _cpu_us_an_element(tf, parsed.prefetch(2), count, path)
+
+
+def elements_mapped(tf):
+    """A function of each of many numbers, and a condition that a third of the results meet."""
+    count = 20_000
+    numbers = tf.data.Dataset.range(count).map(lambda i: i * 2 + 1)
+    return _cpu_us_an_element(tf, numbers.filter(lambda i: tf.equal(i % 3, 0)).batch(256), count)
+
+
+def lines_parsed(tf):
+    """Lines of a text file, each made four columns, then put into batches."""
+    import tempfile
+
+    count, path = 20_000, tempfile.mkstemp(suffix=".csv")[1]
+    with open(path, "w") as file:
+        file.writelines(f"{i},{i * 0.37:.3f},name {i},{i % 2}\n" for i in range(count))
+    lines = tf.data.TextLineDataset(path).map(lambda s: tuple(tf.decode_csv(s, [[0], [0.0], [""], [0]])))
+    return _cpu_us_an_element(tf, lines.batch(128), count, path)
+
+
+def images_decoded(tf):
+    """JPEG files of 448 x 336 decoded and resized, two at a time."""
+    import tempfile
+
+    count, path = 128, tempfile.mkstemp(suffix=".jpeg")[1]
+    image = np.kron(RANDOM.randint(0, 255, (24, 32, 3)), np.ones((14, 14, 1))).astype(np.uint8)
+    with open(path, "wb") as file:
+        file.write(tf.Session().run(tf.image.encode_jpeg(image)))
+
+    def load(name):
+        return tf.image.resize_images(tf.image.decode_jpeg(tf.read_file(name), channels=3), [224, 224])
+
+    images = tf.data.Dataset.from_tensor_slices([path] * count).map(load, num_parallel_calls=2)
+    return _cpu_us_an_element(tf, images.batch(32).prefetch(1), count, path)
+
+
 def rows_shuffled(tf):
     """Rows of an array in batches, in random order."""
     count = 20_000

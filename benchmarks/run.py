@@ -34,6 +34,10 @@ ROWS = {
     "many_variables": ("1,000 small variables, CPU time a step", "ms", 1e3, [("tf1", 0.3)]),
     "records_batch_parse": ("TFRecords batched, then parsed: CPU time a record", "us", 1, [("tf1", 1)]),
     "records_parse_batch": ("TFRecords parsed, then batched: CPU time a record", "us", 1, [("tf1", 0.2)]),
+    "records_shuffled": ("TFRecords shuffled, batched, parsed ahead: CPU time a record", "us", 1, [("tf1", 1)]),
+    "elements_mapped": ("a function and a filter of numbers, batched: CPU time each", "us", 1, [("tf1", 0.1)]),
+    "lines_parsed": ("lines of a CSV file parsed, batched: CPU time a line", "us", 1, [("tf1", 0.25)]),
+    "images_decoded": ("JPEG files decoded, resized, batched: CPU time each", "us", 1, [("tf1", 1)]),
     "rows_shuffled": ("rows of an array shuffled and batched: CPU time a row", "us", 1, [("tf1", 1)]),
 }
 WITH_JAX = {"run_small_op", "mlp_step"}

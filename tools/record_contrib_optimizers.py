@@ -14,9 +14,8 @@ import tensorflow as tf
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "training"))
 import cases_contrib_optimizers as cases
 
-found = {
-    f"{name} {resource}": cases.run(tf, name, resource) for name in sorted(cases.CASES) for resource in (False, True)
-}
+found = {f"{name} {resource}": cases.run(tf, name, resource) for name, resource in cases.RUNS}
+found.update((f"worker {name}", cases.run_worker(tf, name)) for name in sorted(cases.WORKERS))
 with open(sys.argv[1], "w") as out:
     json.dump(found, out, sort_keys=True)
     out.write("\n")

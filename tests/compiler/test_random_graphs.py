@@ -9,6 +9,7 @@ The first shares no plan with the other two.
 
 import numpy as np
 import pytest
+from evergraph.python.ops import list_ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,12 +18,15 @@ from evergraph.compiler import plan
 from evergraph.compiler.regions import Unstructured
 from evergraph.runtime import executor
 
+WRITES = ("assign", "assign_add", "branch_write", "loop_write")
 VARIABLES = 3
 RUNS = 4
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["mix", "assign", "assign_add", "read", "branch", "branch_write", "loop", "slice"]),
+        st.sampled_from(
+            ["mix", "assign", "assign_add", "read", "branch", "branch_write", "loop", "loop_write", "list", "slice"]
+        ),
         st.integers(0, 99),
         st.integers(0, 99),
         st.integers(0, 99),
@@ -46,7 +50,7 @@ def build(recipe, kinds):
         left, right = tensors[a % len(tensors)], tensors[b % len(tensors)]
         variable = variables[c % VARIABLES]
         before = [ops[(a + b) % len(ops)]] if waits and ops else []
-        if kind in ("assign", "assign_add", "branch_write") and variable in last_write:
+        if kind in WRITES and variable in last_write:
             before.append(last_write[variable])
         with tf.control_dependencies(before):
             if kind == "mix":
@@ -65,6 +69,27 @@ def build(recipe, kinds):
                     lambda: tf.identity(variable.assign_add(left * 0.25)),  # noqa: B023
                     lambda: right + 0.5,  # noqa: B023
                 )
+            elif kind == "loop_write":
+
+                def turn(i, s):
+                    written = tf.cond(
+                        s[0] > 0.0,
+                        lambda: tf.identity(variable.assign_add(s * 0.25)),  # noqa: B023
+                        lambda: tf.identity(variable.assign(s * 0.5 + 0.125)),  # noqa: B023
+                    )
+                    return i + 1, tf.tanh(s) - written * 0.5
+
+                _, made = tf.while_loop(lambda i, s: i < c % 4, turn, [0, left])  # noqa: B023
+            elif kind == "list":
+                given = list_ops.tensor_list_from_tensor(tf.stack([left, right]), [2])
+                kept = list_ops.tensor_list_reserve([2], 2, tf.float64)
+
+                def keep(i, kept):
+                    item = list_ops.tensor_list_get_item(given, i, tf.float64)  # noqa: B023
+                    return i + 1, list_ops.tensor_list_set_item(kept, i, item * 0.5)
+
+                _, kept = tf.while_loop(lambda i, _: i < 1 + c % 2, keep, [0, kept])  # noqa: B023
+                made = tf.reshape(tf.reduce_sum(list_ops.tensor_list_stack(kept, tf.float64), 0), [2])
             elif kind == "slice":
                 made = tf.stack([left[1], right[tf.argmax(left, output_type=tf.int32)]])
             else:
@@ -74,7 +99,7 @@ def build(recipe, kinds):
                     [0, left],
                 )
         value = made if isinstance(made, tf.Tensor) else tf.convert_to_tensor(made)
-        if kind in ("assign", "assign_add", "branch_write"):
+        if kind in WRITES:
             last_write[variable] = value.op
         if value.op.type.startswith(("Assign", "RefIdentity")) or value.dtype._is_ref_dtype:
             ops.append(value.op)
@@ -102,7 +127,8 @@ def results(recipe, kinds, way, patch):
         with tf.Session(graph=graph) as session:
             session.run(initialize)
             for run in range(RUNS):
-                found = session.run(fetches, {x: np.array([0.3 * run - 0.4, 0.2])})
+                # With the variables as the run leaves them (references), or as nothing orders before it (resources).
+                found = session.run([*fetches, *variables], {x: np.array([0.3 * run - 0.4, 0.2])})
                 values.append([v for v in found if v is not None])
                 values.append(session.run([v.read_value() for v in variables]))
     return values

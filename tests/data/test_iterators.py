@@ -205,10 +205,10 @@ def test_errors_of_a_thread_come_at_their_element():
 
 
 def test_batches_start_at_multiples_of_64_bytes():
-    from evergraph.ops.datasets.batching import empty
+    from evergraph.ops.datasets.aligned import aligned
 
     for shape in ((3,), (5, 7), (64, 3, 3)):
-        made = empty(shape, tf.float32)
+        made = aligned(shape, tf.float32)
         assert made.shape == shape and made.dtype == np.float32 and made.ctypes.data % 64 == 0
 
 

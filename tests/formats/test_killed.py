@@ -16,8 +16,11 @@ KILLS = int(os.environ.get("EVERGRAPH_KILLS", "2"))
 SAVES = """
 import sys
 import numpy as np
+from evergraph.formats import early_sync, freeing
 from evergraph.formats.bundle import BundleWriter
 from evergraph.formats.files import write_file
+
+early_sync.STEP, freeing.LARGE = 100_000, 100_000  # as if the checkpoints were large
 
 folder, same = sys.argv[1], sys.argv[2] == "same"
 for step in range(100_000):

@@ -1,16 +1,19 @@
 """TFRecord and event files: TensorFlow's, our own, and damaged ones."""
 
 import contextlib
+import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 from formats import checkpoint_values as known
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergraph.formats import messages
+from evergraph.formats import messages, tfrecord
+from evergraph.formats.checksum import masked_crc32c
 from evergraph.formats.events import EventsWriter, read_events
-from evergraph.formats.tfrecord import RecordWriter, read_record_at, read_records, records_of
+from evergraph.formats.tfrecord import RecordWriter, all_framed, framed, read_record_at, read_records, records_of
 from evergraph.framework import errors
 
 DATA = Path(__file__).parent / "data" / "checkpoints"
@@ -38,11 +41,42 @@ def test_records_round_trip(tmp_path, compression):
 
 @given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 40))
 def test_records_come_whole_from_chunks_of_any_size(records, size):
-    from evergraph.formats.tfrecord import framed
-
     data = b"".join(map(framed, records))
     chunks = iter([data[i : i + size] for i in range(0, len(data), size)])
     assert list(records_of(chunks, "f")) == records
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=8),
+    st.integers(40, 400),
+    st.integers(0, 10**6),
+    st.integers(0, 7),
+)
+def test_records_before_a_damaged_one_are_read_and_no_other(runs, size, at, bit):
+    """Runs of records of one length, which are read in another way than records of many lengths."""
+    records = [bytes([i % 256]) * length for i, (length, count) in enumerate(runs) for _ in range(count)]
+    data = bytearray(all_framed(records))
+    assert bytes(data) == b"".join(map(framed, records))
+    assert list(records_of(iter([bytes(data[i : i + size]) for i in range(0, len(data), size)]), "f")) == records
+    if data:
+        at %= len(data)
+        data[at] ^= 1 << bit
+        found = []
+        with pytest.raises(errors.DataLossError, match="corrupted record at"):
+            found.extend(records_of(iter([bytes(data[i : i + size]) for i in range(0, len(data), size)]), "f"))
+        found = []
+        with contextlib.suppress(errors.DataLossError):
+            for record in records_of(iter([bytes(data[i : i + size]) for i in range(0, len(data), size)]), "f"):
+                found.append(record)
+        ends = itertools.accumulate(len(record) + 16 for record in records)
+        assert found == records[: sum(end <= at for end in ends)]
+
+
+def test_lengths_of_all_sizes_have_the_checksums_of_their_bytes():
+    lengths = np.array([0, 1, 255, 256, 65_535, 65_536, 2**31, 2**40 + 3, 2**62], np.int64)
+    assert tfrecord._checksums_of_lengths(lengths).tolist() == [
+        masked_crc32c(int(n).to_bytes(8, "little")) for n in lengths
+    ]
 
 
 def test_cut_and_damaged_records_are_data_loss(tmp_path):

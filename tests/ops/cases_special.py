@@ -37,6 +37,15 @@ case("erf_at_the_ends", lambda tf, x: [tf.erf(x), tf.erfc(x)], np.float32([-9, -
 case("igamma", lambda tf, a, x: [tf.igamma(a, x), tf.igammac(a, x)], A, X, rtol=1e-6, atol=1e-8)
 case("igamma_spread", lambda tf, a, x: tf.igamma(a, x), A[:1].astype("f4"), X.astype("f4"), rtol=1e-4, atol=1e-5)
 case("betainc", lambda tf, a, b, x: tf.betainc(a, b, x), A, X, UNIT, rtol=1e-7)
+case(
+    "betainc_float32",
+    lambda tf, a, b, x: tf.betainc(a, b, x),
+    np.float32([0.5, 1.0, 1.5, 0.5, 1.5]),
+    np.float32([0.5, 1.0, 1.5, 1.5, 0.5]),
+    np.float32([0.5, 0.5, 0.5, 0.5, 0.5]),
+    gradient=False,
+    rtol=3e-7,
+)
 case("zeta", lambda tf, x, q: tf.zeta(x, q), A + 1.2, X, rtol=1e-7)
 case(
     "polygamma", lambda tf, x: [tf.polygamma(tf.constant(n, tf.float64), x) for n in (0.0, 1.0, 2.0, 3.0)], X, rtol=1e-7

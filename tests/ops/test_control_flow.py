@@ -474,3 +474,105 @@ def test_gradient_through_a_reference_in_a_loop():
     x = tf.Variable(1.0, use_resource=False)
     _, last = tf.while_loop(lambda i, _: i < 3, lambda i, v: (i + 1, v * 2.0), [0, x])
     assert run(tf.gradients(last, x)[0]) == 8.0
+
+
+def test_a_branch_of_slices_with_int32_and_one_with_int64_indices():
+    for first, second in ((tf.int32, tf.int64), (tf.int64, tf.int32)):
+        with tf.Graph().as_default() as graph, tf.Session() as session:
+            values, left, right = tf.constant([10]), tf.constant([0], first), tf.constant([1], second)
+            takes_first = tf.placeholder(tf.bool)
+            made = tf.cond(
+                takes_first,
+                lambda: tf.IndexedSlices(values + 1, left),  # noqa: B023
+                lambda: tf.IndexedSlices(values - 1, right),  # noqa: B023
+            )
+            assert made.indices.dtype == tf.int64
+            found = [session.run([made.values, made.indices], {takes_first: side}) for side in (True, False)]
+            assert [(v.tolist(), i.tolist()) for v, i in found] == [([11], [0]), ([9], [1])]
+            casts = [(op.name, op.inputs[0].op.name) for op in graph.get_operations() if op.type == "Cast"]
+            where = ("Const_1", "cond/Switch_1") if first == tf.int32 else ("Const_2", "cond/Switch_2")
+            assert casts == [("cond/Cast", where[0]), ("cond/Cast_1", where[1])]
+
+
+FAILING = {
+    "assert": lambda x, s, i: after(tf.Assert(i < 3, ["too far", i]), s * x[0]),
+    "numbers": lambda x, s, i: tf.check_numerics(s / tf.cast(3 - i, tf.float32), "divided by zero") * x[1],
+    "gather": lambda x, s, i: s * tf.gather(x, i),
+    "slice": lambda x, s, i: s * tf.reduce_sum(tf.slice(x, [i], [1])),
+    "reshape": lambda x, s, i: s * tf.reduce_sum(tf.reshape(x[: i + 1], [-1, 1])[i]),
+    "product": lambda x, s, i: s * tf.reduce_sum(tf.matmul(tf.reshape(x[: i + 1], [1, -1]), tf.ones([i + 1, 1]))),
+}
+
+
+def after(op, value):
+    with tf.control_dependencies([op]):
+        return tf.identity(value)
+
+
+@pytest.mark.parametrize("way", ["interpreted", "compiled"])
+@pytest.mark.parametrize("kind", FAILING)
+@pytest.mark.filterwarnings("ignore:Converting sparse")
+def test_the_gradient_of_a_branch_in_a_loop_leaves_alone_what_would_fail_where_it_is_not_taken(kind, way, monkeypatch):
+    from evergraph.runtime import executor
+
+    monkeypatch.setattr(executor, "SMALL_OPS", -1 if way == "compiled" else 10**9)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, n = tf.placeholder(tf.float32, [3]), tf.placeholder(tf.int32, [])
+        turn = lambda i, s: (i + 1, tf.cond(i < 3, lambda: FAILING[kind](x, s, i), lambda: s * 0.5))  # noqa: E731
+        _, y = tf.while_loop(lambda i, s: i < n, turn, [0, tf.constant(2.0)])
+        (dx,) = tf.gradients(y, x)
+        fetches = [y, tf.convert_to_tensor(dx)]
+        for _ in range(3):
+            _, slope = session.run(fetches, {x: [1.0, 2.0, 3.0], n: 5})
+        step = 1e-2
+        for j in range(3):
+            moved = np.array([1.0, 2.0, 3.0]) + step * np.eye(3)[j]
+            back = np.array([1.0, 2.0, 3.0]) - step * np.eye(3)[j]
+            rise = session.run(y, {x: moved, n: 5}) - session.run(y, {x: back, n: 5})
+            np.testing.assert_allclose(slope[j], rise / (2 * step), rtol=1e-3, atol=1e-3)
+
+
+def test_constants_of_type_bool_are_made_of_bools():
+    for value in ([[0, 1]], 1, [True, 0], [np.int32(1)], 1.0):
+        with pytest.raises(TypeError, match="Expected bool, got"):
+            tf.constant(value, tf.bool)
+    with tf.Session() as session:
+        found = session.run([tf.constant([[True], [False]], tf.bool), tf.constant(np.array([0, 2]), tf.bool)])
+    assert [v.tolist() for v in found] == [[[True], [False]], [False, True]]
+
+
+@pytest.mark.parametrize("is_variable", [False, True])
+@pytest.mark.parametrize("way", ["interpreted", "compiled"])
+@pytest.mark.filterwarnings("ignore:Converting sparse")
+def test_slices_with_constant_indices_come_from_the_branch_taken_only(is_variable, way, monkeypatch):
+    from evergraph.runtime import executor
+
+    monkeypatch.setattr(executor, "SMALL_OPS", -1 if way == "compiled" else 10**9)
+    with tf.Graph().as_default(), tf.Session() as session:
+        value = tf.constant([1.0, 2.0, 3.0])
+        v = tf.get_variable("v", initializer=value, use_resource=True) if is_variable else value
+        w = tf.get_variable("w", initializer=2.0, use_resource=True)
+
+        def turn(i, x):
+            return i + 1, tf.cond(i < 2, lambda: x * tf.reduce_sum(tf.gather(v, [0, 1])), lambda: x * w)
+
+        _, y = tf.while_loop(lambda i, x: i < 4, turn, [0, tf.constant(1.0)])
+        gradients = [tf.convert_to_tensor(g) for g in tf.gradients(y, [v, w])]
+        session.run(tf.global_variables_initializer())
+        for _ in range(3):
+            found, dv, dw = session.run([y, *gradients])
+            assert (found, dv.tolist(), dw) == (36.0, [24.0, 24.0, 0.0], 36.0)
+
+
+def test_an_op_with_inputs_from_two_loops_is_named():
+    enter = tf.raw_ops.Enter
+    x = tf.placeholder(tf.float32, [])
+    left, right = enter(data=x, frame_name="left"), enter(data=x, frame_name="right")
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="inputs from different frames"):
+        session.run(tf.raw_ops.Add(x=left, y=right), {x: 1.0})
+
+
+def test_a_gradient_in_a_loop_of_what_it_started_from_is_refused():
+    x = tf.placeholder(tf.float32, [], name="x")
+    with pytest.raises(ValueError, match="with respect to op 'x'"):
+        tf.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, tf.gradients(v * 2.0, x)[0]), [0, x + 1.0])

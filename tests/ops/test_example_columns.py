@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import evergraph as tf
 from evergraph.formats import messages
-from evergraph.ops.parsing import example_columns, example_wire
+from evergraph.ops.parsing import example_columns, example_templates, example_wire
 from evergraph.ops.parsing.example_columns import BYTES, FLOATS, INTS, columns
 
 WANTED = [(b"s", BYTES), (b"f", FLOATS), (b"n", INTS), (b"none", INTS)]
@@ -132,3 +132,70 @@ def test_messages_name_the_record_and_the_feature():
         "Name: r9, Key: n, Index: 9.  Number of int64 values != expected.  Values size: 2 but output shape: []"
         in str(error.value)
     )
+
+
+def one_by_one(records, wanted=WANTED):
+    return example_columns._one_by_one(records, range(len(records)), wanted)
+
+
+ALIKE = {
+    "one of each": lambda i: record(s=[b"%03d" % i], f=[i, 0.5], n=[i % 100]),
+    "long numbers": lambda i: record(n=[-i - 1, 300 + i, 5], f=[1.5]),
+    "empty lists": lambda i: record(s=[], n=[], f=[]) + b"",
+    "several strings": lambda i: record(x=[b"%d" % (i % 10)], s=[b"%02d" % i, b"", b"ab"], n=None),
+    "two orders": lambda i: record(s=[b"%02d" % i], n=[7]) if i % 2 else record(n=[7], s=[b"%02d" % i]),
+    "two lengths": lambda i: record(n=[i % 100], s=[b"x" * (3 + i % 2)], f=[i]),
+    "other counts": lambda i: record(n=[1] * (1 + i % 2), f=[i, i] if i % 2 else None, s=[b"%d" % (i % 7)]),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_records_of_one_layout_are_read_as_rows(name, monkeypatch):
+    records = [ALIKE[name](i) for i in range(40)]
+    expected = one_by_one(records)
+    monkeypatch.setattr(example_columns, "_in_lockstep", None)
+    monkeypatch.setattr(example_columns, "_one_by_one", None)
+    example_templates.templates.cache_clear()
+    for _ in range(2):
+        assert_equal(columns(records, WANTED), expected)
+
+
+def test_records_of_one_layout_among_others():
+    records = [ALIKE["one of each"](i) for i in range(30)]
+    records[3] = record(n=[1, 2, 3])
+    records[11] = record(f=[9.0], n=[5]) + record(n=[6])
+    records[12] = b""
+    assert_equal(columns(records, WANTED), one_by_one(records))
+
+
+def test_damage_is_not_taken_for_a_layout():
+    example_templates.templates.cache_clear()
+    records = [ALIKE["long numbers"](i) for i in range(12)]
+    columns(records, WANTED)
+    for at in range(len(records[5])):
+        for byte in (0, 1, 0x0A, 0x12, 0x7F, 0x80, 0xFF):
+            damaged = bytearray(records[5])
+            damaged[at] = byte
+            batch = [*records[:5], bytes(damaged), *records[6:]]
+            outcomes = []
+            for read in (columns, one_by_one):
+                try:
+                    outcomes.append(read(batch, WANTED))
+                except ValueError as error:
+                    outcomes.append((type(error), error.args))
+            if isinstance(outcomes[0], list) and isinstance(outcomes[1], list):
+                assert_equal(*outcomes)
+            else:
+                assert outcomes[0] == outcomes[1]
+
+
+def test_a_feature_that_is_wanted_twice():
+    records = [ALIKE["one of each"](i) for i in range(20)]
+    twice = [(b"n", INTS), (b"n", INTS)]
+    assert_equal(columns(records, twice), one_by_one(records, twice))
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches())
+def test_lockstep_alone(records):
+    assert_equal(example_columns._in_lockstep(records, WANTED), one_by_one(records))

@@ -82,3 +82,10 @@ def test_inside_of_a_branch():
         assert seen == []
         assert session.run(y, {pred: True}) == 7
     assert np.array_equal(seen, [6])
+
+
+def test_an_op_that_takes_a_tensor_twice_waits_at_both():
+    x = tf.constant(3)
+    square = x * x
+    subscribe(x, Seen())
+    assert all(is_subscription(t) for t in square.op.inputs)

@@ -263,3 +263,49 @@ def test_template_refuses_new_variables_later():
 def test_templates_of_one_name_are_apart():
     one, other = (tf.make_template("t", lambda: tf.get_variable("v", []), create_scope_now_=True) for _ in range(2))
     assert [one().name, other().name] == ["t/v:0", "t_1/v:0"]
+
+
+def test_a_scope_left_too_early_can_still_be_left_in_its_turn():
+    with tf.variable_scope("aa"):
+        scope = tf.variable_scope("bb")
+        scope.__enter__()
+        with tf.variable_scope("cc"), pytest.raises(RuntimeError, match="Improper nesting"):
+            scope.__exit__(None, None, None)
+        scope.__exit__(None, None, None)
+        assert tf.get_variable_scope().name == "aa"
+
+
+def test_creator_scopes_close_innermost_first(graph):
+    def creator(next_creator, **kwargs):
+        return next_creator(**kwargs)
+
+    before = graph._variable_creator_stack
+    scope = tf.variable_creator_scope(creator)
+    scope.__enter__()
+    with tf.variable_creator_scope(creator), pytest.raises(RuntimeError, match="without proper nesting"):
+        scope.__exit__(None, None, None)
+    graph._variable_creator_stack = before
+    assert graph._variable_creator_stack == []
+
+
+def test_the_store_takes_the_shape_by_position():
+    from evergraph.python.ops.variable_scope import _get_default_variable_store
+
+    store = _get_default_variable_store()
+    v = store.get_variable("v", [1])
+    assert store.get_variable("v", [1]) is v
+    assert (v.dtype.base_dtype, v.shape.as_list()) == (tf.float32, [1])
+
+
+def test_an_initializer_with_arguments_of_its_own_needs_a_shape():
+    with pytest.raises(ValueError, match="The initializer passed is not valid"):
+        tf.get_variable("v", initializer=lambda a, shape, dtype=None: tf.zeros([2]))
+
+
+def test_init_scope_leaves_graphs_that_build_functions():
+    outer, inner = tf.Graph(), tf.Graph()
+    inner._building_function = True
+    with outer.as_default(), inner.as_default():
+        with tf.init_scope():
+            assert tf.constant(1.0).graph is outer
+        assert tf.constant(1.0).graph is inner

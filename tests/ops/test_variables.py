@@ -1,5 +1,7 @@
 """What programs do with variables beside training them. Values of updates are in `cases_state.py`."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -284,3 +286,26 @@ def test_wrong_type_is_refused():
         tf.convert_to_tensor(v, tf.int32)
     with pytest.raises(AttributeError):
         tf.assign(tf.constant(1.0), 2.0)
+
+
+def test_a_resource_variable_is_assigned_in_its_own_graph(graph):
+    v = tf.Variable(1.0, use_resource=True)
+    with tf.Graph().as_default():
+        updates = [v.assign(2.0), v.assign_add(3.0), v.assign_sub(4.0)]
+    assert all(update.graph is graph for update in updates)
+
+
+def test_a_resource_variable_is_not_copied_deeply():
+    v = tf.Variable(1.0, use_resource=True)
+    with pytest.raises(NotImplementedError, match="__deepcopy__"):
+        copy.deepcopy(v)
+
+
+def test_reading_a_resource_that_is_not_there_says_which():
+    handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="var5")
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+    with (
+        tf.Session() as session,
+        pytest.raises(tf.errors.FailedPreconditionError, match="Resource .*/var5/.* does not"),
+    ):
+        session.run(value)

@@ -1,5 +1,7 @@
 """`tf.train.Saver`: what it writes, keeps, restores, and says when it cannot."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -210,3 +212,26 @@ def test_uninitialized_variables_cannot_be_saved(sess, tmp_path):
     with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value a"):
         tf.train.Saver().save(sess, str(tmp_path / "m"))
     assert not list(tmp_path.iterdir())
+
+
+def test_restore_compiles_nothing_and_values_settle_where_they_are_used(tmp_path):
+    """Values of the host would be copied at every run."""
+    program = """
+import sys, numpy as np, evergraph as tf
+v = tf.get_variable("v", initializer=np.arange(250_000, dtype=np.float32).reshape(500, 500))
+y = tf.reduce_sum(tf.matmul(v, v))
+saver = tf.train.Saver()
+with tf.Session() as sess:
+    sess.run(v.initializer)
+    path = saver.save(sess, sys.argv[1])
+    for _ in range(3):
+        saver.restore(sess, path)
+    assert "jax" not in sys.modules
+    values = [sess.run(y) for _ in range(3)]
+    assert np.allclose(values, values[0])
+    assert type(sess._state.variables["v"]) is not np.ndarray
+    saver.restore(sess, path)
+    assert np.allclose(sess.run(y), values[0])
+    assert type(sess._state.variables["v"]) is not np.ndarray
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "m")], check=True)

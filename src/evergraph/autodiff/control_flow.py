@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from evergraph.autodiff.loop_sums import join_over_iterations, sum_over_iterations
-from evergraph.framework import dtypes
+from evergraph.framework import dtypes, opdefs
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
+from evergraph.framework.scopes import control_dependencies
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.comparisons import equal
@@ -32,6 +33,7 @@ from evergraph.ops.control_flow import (
     switch_op,
 )
 from evergraph.ops.control_flow_context import output_context
+from evergraph.ops.identity import identity
 from evergraph.ops.while_loop import close_loop
 
 
@@ -53,6 +55,9 @@ def switch_grad(op: Operation, if_false: Any, if_true: Any) -> Any:
             if op.inputs[0].dtype is dtypes.resource:
                 return merge([grads[context.branch]] * 2, name="cond_resource_grad")[0], None
             return None, None
+        current = _current()
+        if current is not None and current.while_context() is not None and current.while_context().grad_state:
+            grads = tuple(map(_alive_with_its_values, grads))
         return merge(grads, name="cond_grad")[0], None
     merges = _current().grad_state.switch_map
     merged = merges.get(op)
@@ -69,6 +74,19 @@ def switch_grad(op: Operation, if_false: Any, if_true: Any) -> Any:
 
 
 ref_switch_op.gradient(switch_op)
+
+
+def _alive_with_its_values(grad: Any) -> Any:
+    """The gradient of a branch in a loop: slices whose indices, where they are constants, are of that branch too.
+
+    What a gradient takes from constants of the forward branch is there in each iteration. (TF 1.15 merges it then with
+    what the other branch gives.)
+    """
+    if not isinstance(grad, IndexedSlices):
+        return grad
+    with control_dependencies([grad.values.op]):
+        shape = None if grad.dense_shape is None else identity(grad.dense_shape)
+        return IndexedSlices(grad.values, identity(grad.indices), shape)
 
 
 @merge_op.gradient
@@ -141,3 +159,28 @@ def enter_grad(op: Operation, grad: Any) -> Any:
 
 
 ref_enter_op.gradient(enter_op)
+
+
+def _of_functions(name: str) -> Any:
+    def rule(op: Operation, *grads: Any) -> Any:
+        from evergraph.autodiff import functional  # rarely asked for, and much to import
+
+        return getattr(functional, name)(op, *grads)
+
+    return rule
+
+
+# Younger than TF 1.15; TF 2 writes it.
+opdefs.register(
+    "StatelessCase(branch_index: int32, input: list(Tin)) -> (output: list(Tout)) | Tin: list(type) >= 0 | Tout: list(type) >= 0 | "
+    "branches: list(func) >= 1 | output_shapes: list(shape) = []"
+)
+for _name, _kinds in {
+    "gradient_of_branches": ("If", "StatelessIf", "Case", "StatelessCase"),
+    "gradient_of_loop": ("While", "StatelessWhile"),
+    "gradient_of_symbolic_gradient": ("SymbolicGradient",),
+}.items():
+    for _kind in _kinds:
+        _opdef = opdefs.lookup(_kind)
+        assert _opdef is not None
+        _opdef.gradient = _of_functions(_name)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evergraph.framework.graph import Graph
-from evergraph.framework.graph import _ControlDependencies as ControlDependencies
+from evergraph.framework.graph_scopes import ControlDependencies
 from evergraph.framework.operation import Operation
 from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
@@ -25,18 +25,20 @@ def gated(grads: Sequence[Any], graph: Graph) -> Sequence[Any]:
     given = [g for g in grads if g is not None]
     if len(given) < 2:
         return grads
-    # Outside all devices and colocations. The scopes are entered by hand: training does this for most ops.
-    scope, devices, colocation = graph._name_stack, graph._device_stack, graph._colocation_stack
-    waiting_for = graph._control_stack
-    graph._name_stack = graph.unique_name("tuple")
-    graph._device_stack, graph._colocation_stack = [], []
-    try:
-        gate = _all_done(sorted({g.op for g in given}, key=_creation), graph)
-        graph._control_stack = [*waiting_for, ControlDependencies(graph, [gate])]
-        return [None if g is None else _waiting(g, graph) for g in grads]
-    finally:
-        graph._name_stack, graph._device_stack, graph._colocation_stack = scope, devices, colocation
-        graph._control_stack = waiting_for
+    # Outside all devices and colocations. The scopes are entered by hand, as training does this for most ops, and no
+    # other thread sees them like that.
+    with graph._lock:
+        scope, devices, colocation = graph._name_stack, graph._device_stack, graph._colocation_stack
+        waiting_for = graph._control_stack
+        graph._name_stack = graph.unique_name("tuple")
+        graph._device_stack, graph._colocation_stack = [], []
+        try:
+            gate = _all_done(sorted({g.op for g in given}, key=_creation), graph)
+            graph._control_stack = [*waiting_for, ControlDependencies(graph, [gate])]
+            return [None if g is None else _waiting(g, graph) for g in grads]
+        finally:
+            graph._name_stack, graph._device_stack, graph._colocation_stack = scope, devices, colocation
+            graph._control_stack = waiting_for
 
 
 def _creation(op: Operation) -> int:

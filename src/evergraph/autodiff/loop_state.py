@@ -15,7 +15,7 @@ from typing import Any
 
 from evergraph.autodiff.loop_sums import backward_counter, forward_counter
 from evergraph.autodiff.zeros import zeros_of_output
-from evergraph.framework import dtypes, errors, shapes
+from evergraph.framework import dtypes, shapes
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import colocate_with, control_dependencies
@@ -31,6 +31,7 @@ from evergraph.ops.control_flow_context import (
     while_context_of,
 )
 from evergraph.ops.filling import zeros, zeros_like
+from evergraph.ops.opdef import raw_op
 from evergraph.ops.shaping import shape_internal
 from evergraph.ops.stacks import stack_pop, stack_push, stack_v2
 from evergraph.ops.while_context import WhileContext
@@ -257,6 +258,8 @@ class LoopStates:
         loop = None if outer is None else outer.while_context()
         state = None if loop is None else self._states.get(loop)
         sizes = value.static_shape
+        if state is None and value.dtype is dtypes.variant:
+            return zeros_like(value, optimize=False)
         if state is None:
             return zeros(list(sizes), value.dtype) if shapes.is_static(sizes) else zeros_like(value, optimize=False)  # type: ignore[arg-type]
         if shapes.is_static(sizes):
@@ -279,12 +282,11 @@ class LoopStates:
         value = op.outputs[index]
         other_branch = op.type in SWITCHES
         if value.dtype is dtypes.resource:
-            raise errors.UnimplementedError(
-                None,
-                op,
-                f"No gradient yet through {op.name!r}: a branch in a loop that reads a resource variable which the other "
-                "branch does not read. Read it before the branch.",
-            )
+            sizes, kind = value._handle_data or (None, dtypes.float32)
+            result = zeros(list(sizes) if shapes.is_static(sizes) else raw_op("VariableShape")(value), kind)
+            if other_branch:
+                result = switch_beside(result, state.history_map.get(context.pred))[1 - context.branch]
+            return result
         if shapes.is_static(value.static_shape):
             result = constant(0, shape=value.static_shape, dtype=value.dtype)
             if other_branch:
@@ -312,7 +314,12 @@ class LoopStates:
                 if first is not second:
                     continue
                 context = state.grad_context
-                if shapes.is_static(first.static_shape):
+                if first.dtype is dtypes.variant:
+                    with inside(context.outer_context):
+                        zero = zeros_like(first.op.inputs[0], optimize=False)
+                    with inside(context):
+                        following = next_iteration(zero)
+                elif shapes.is_static(first.static_shape):
                     with inside(context):
                         following = next_iteration(constant(0, dtype=first.dtype, shape=first.static_shape))
                 else:

@@ -74,7 +74,13 @@ def sum_over_iterations(loop: WhileContext, op: Operation, grad: Tensor) -> Tens
     """Sum `grad` over the iterations, for the value that `op` (an Enter) brings into the forward loop."""
     loop.Exit()
     outer = loop._outer_context
-    if shapes.is_static(grad.static_shape):
+    is_list = grad.dtype is dtypes.variant  # of tensors: TF 1.15 raises a TypeError
+    if is_list:
+        if outer is not None and outer.while_context() is not None:
+            raise TypeError(f"No gradient for a list of tensors that {op.name!r} brings into a loop in a loop")
+        with inside(outer):
+            start = zeros_like(op.inputs[0], optimize=False)
+    elif shapes.is_static(grad.static_shape):
         with inside(outer):
             start = constant(0, grad.dtype, shape=grad.static_shape, name="b_acc")
     else:
@@ -95,7 +101,7 @@ def sum_over_iterations(loop: WhileContext, op: Operation, grad: Tensor) -> Tens
     loop._loop_enters.append(entered)
     merged = merge([entered, entered], name="b_acc")[0]
     done, going = switch(merged, loop._pivot)
-    following = next_iteration(raw_op("Add")(going, grad))
+    following = next_iteration(raw_op("AddN")([going, grad]) if is_list else raw_op("Add")(going, grad))
     merged.op._update_input(1, following)
     result = exit(done, name="b_acc")
     loop._loop_exits.append(result)

@@ -53,7 +53,7 @@ class LoopWalk(Walk):
             if t.dtype._base in TRAINABLE:
                 self._receive(t, loops.zeros_like_exit(t))
                 ready.append(t.op)
-        stack, original = graph._name_stack, graph._default_original_op
+        stack, original = graph._name_stack, graph._of_thread.original_op
         while ready:
             op = ready.popleft()
             if self.colocate:
@@ -112,7 +112,12 @@ class LoopWalk(Walk):
             super()._receive(t, grad)
 
     def _zeros(self, op: Operation, index: int) -> Any:
-        return super()._zeros(op, index) if self.loops is None else self.loops.zeros_like(op, index)
+        if self.loops is not None:
+            return self.loops.zeros_like(op, index)
+        context = op._control_flow_context
+        if op.type in SWITCHES and context is not None and context.is_while:
+            self._refuse_start_value(op)
+        return super()._zeros(op, index)
 
     def _make_ready(self, op: Operation, ready: deque[Operation]) -> None:
         assert self.loops is not None

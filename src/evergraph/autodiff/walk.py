@@ -75,7 +75,7 @@ class Walk:
         for y, start in zip(ys, starts, strict=True):
             self._receive(y, start)
         graph, ready, pending = self.graph, self.ready, self.pending
-        stack, original = graph._name_stack, graph._default_original_op
+        stack, original = graph._name_stack, graph._of_thread.original_op
         while ready:
             op = ready.popleft()
             if self.colocate:
@@ -141,7 +141,7 @@ class Walk:
         graph = self.graph
         # The scopes of a rule, entered by hand: this is done once for each op of a program.
         graph._name_stack = graph.unique_name(op.name + "_grad")
-        graph._default_original_op = op
+        graph._of_thread.original_op = op
         try:
             if op.attrs.get("_XlaCompile"):
                 with graph._attr_scope(_compiled_together(op, stack)):
@@ -159,7 +159,7 @@ class Walk:
             return given
         finally:
             graph._name_stack = stack
-            graph._default_original_op = original
+            graph._of_thread.original_op = original
 
     def _zeros(self, op: Operation, index: int) -> Any:
         """The gradient of an output that received nothing, for the rule of its op."""

@@ -54,6 +54,9 @@ def _zeros_of_other_branch(op: Operation, t: Tensor) -> Tensor:
     if t.dtype is dtypes.resource:
         with control_dependencies([pivot]):
             return zeros(raw_op("VariableShape")(value), _referred(t)[1])
+    if t.dtype is dtypes.variant:  # a list of tensors: TF 1.15 raises a TypeError
+        with control_dependencies([pivot]):
+            return _zeros_like(value, name="zeros_like")
     sizes = shape_internal(value, optimize=False)
     with control_dependencies([pivot]):
         return zeros(sizes, dtype=t.dtype)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from evergraph.cli import graphs, kinds
 from evergraph.cli.printing import BadInput, progress
 from evergraph.cli.weights import format_of, open_weights, write_weights
-from evergraph.formats import files
+from evergraph.formats import files, large_constants
 from evergraph.formats.text import to_text
 
 MODELS = (".onnx", ".stablehlo", ".mlir")
@@ -51,6 +51,7 @@ def convert(found: kinds.Found, out: str, to: str | None, choices: Choices) -> d
     if message is not None and ending in (".pb", ".pbtxt", ".meta"):
         if ending == ".meta" and found.kind != kinds.META_GRAPH:
             raise BadInput(f"{found.path} is {found.kind}, of which no meta graph can be made")
+        message = large_constants.to_file(out, message)
         data = to_text(message).encode() if graphs.is_text(out) else message.SerializeToString()
         files.write_file(out, data)
         return {"wrote": [out], "kind": found.kind}
@@ -115,6 +116,7 @@ def freeze(found: kinds.Found, out: str, choices: Choices, clear_devices: bool) 
     if clear_devices:
         for node in made.node:
             node.device = ""
+    made = large_constants.to_file(out, made)
     files.write_file(out, to_text(made).encode() if graphs.is_text(out) else made.SerializeToString())
     return {"wrote": [out], "nodes": len(made.node), "bytes": made.ByteSize(), "outputs": names}
 

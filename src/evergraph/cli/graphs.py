@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from evergraph.cli import kinds
 from evergraph.cli.printing import BadInput
-from evergraph.formats import files, messages
+from evergraph.formats import files, large_constants, messages
 from evergraph.formats.text import from_text
 from evergraph.framework import dtypes
 
@@ -29,8 +29,8 @@ def _read(path: str, kind: Any, what: str) -> Any:
     data = files.read_file(path)
     try:
         if is_text(path):
-            return from_text(data.decode(), kind)
-        return kind.FromString(data)
+            return large_constants.from_file(path, from_text(data.decode(), kind))
+        return large_constants.from_file(path, kind.FromString(data))
     except Exception as error:  # protobuf's own class has no public name that all its releases share
         reason = " ".join(str(error).split())
         raise BadInput(f"{path} holds no {what}: {reason or type(error).__name__}") from None

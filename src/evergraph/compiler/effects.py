@@ -11,6 +11,8 @@ A reference variable is read through an Identity, `w/read`, which TF 1 gives the
 Identity after a write finds the new value there. So an Identity of a reference is no read of its own; each of its
 readers is.
 
+A fetch of a reference, or of an Identity of one, is looked at when the run is over: it gives the variable's last value.
+
 Each write makes a *version* of its variable. Ancestor writes fit in one Python int used as a bit set per op.
 """
 
@@ -25,6 +27,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 
 VARIABLE_OPS = frozenset(("VariableV2", "Variable", "VarHandleOp", "TemporaryVariable"))
+_MUTEX_OPS = frozenset(("MutexLock", "ConsumeMutexLock"))
 _PASS_THROUGH = frozenset(("Identity", "RefIdentity", "Enter", "RefEnter", "Exit", "RefExit", "Switch", "RefSwitch"))
 
 
@@ -81,6 +84,7 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Ope
     ancestors: dict[Operation, int] = {}
     history: dict[str, list[tuple[int, Operation]]] = {}
     any_writes = False
+    released: dict[str, int] = {}
     for op in ops:
         seen = 0
         if any_writes:
@@ -91,6 +95,8 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Ope
             for c in op._control_inputs:
                 c = maker.get(c, c)
                 seen |= ancestors.get(c, 0) | bit.get(c, 0)
+            if op.type in _MUTEX_OPS:
+                seen = _through_mutex(op, seen, released)
             if seen:
                 ancestors[op] = seen
         opdef = op.opdef
@@ -134,6 +140,21 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Ope
     return found
 
 
+def _through_mutex(op: Operation, seen: int, released: dict[str, int]) -> int:
+    """The writes before `op`, which takes or gives back a mutex: whoever takes it sees what was written under it.
+
+    `released` has the writes before it was last given back, mutex by mutex.
+    """
+    declared = op
+    while declared.inputs:
+        declared = declared.inputs[0].op
+    key = variable_key(declared)
+    if op.type == "MutexLock":
+        return seen | released.get(key, 0)
+    released[key] = released.get(key, 0) | seen
+    return seen
+
+
 def _note_late_read(
     found: Effects,
     op: Operation,
@@ -163,19 +184,24 @@ def _note_late_read(
         found.previous.setdefault(op, []).append(versions[version - 1][1])
 
 
-def fetched_version(
-    tensor: Tensor, found: Effects, writes_before: dict[Operation, int] | None = None
-) -> tuple[str, int]:
-    """The (variable, version) that fetching the reference `tensor` gives.
+def fetched_version(tensor: Tensor, found: Effects) -> tuple[str, int]:
+    """The (variable, version) that fetching the reference `tensor` gives: what the run leaves in the variable.
 
-    A reference that an update gives out has the value which that update left; the variable's own reference has the
-    value at the start of the run.
+    A fetched reference is looked at when the run is over, in TF 1 as here: `run([train_op, global_step])` gives the
+    step after the update.
     """
     declared = variable_of(tensor)
     assert declared is not None
     key = variable_key(declared)
     found.declared.setdefault(key, declared)
-    for k, version in found.writes.get(tensor.op, ()):
-        if k == key:
-            return key, version
-    return key, 0
+    return key, found.last.get(key, 0)
+
+
+def shared_reference(tensor: Tensor, fed: frozenset[Tensor]) -> Tensor | None:
+    """The reference whose variable's buffer `tensor`, a value, shares in TF 1: that of an Identity of a reference."""
+    t = tensor
+    while t not in fed and t.op.type in ("Identity", "StopGradient"):
+        t = t.op.inputs[0]
+        if t.dtype._is_ref_dtype:
+            return None if t in fed or variable_of(t) is None else t
+    return None

@@ -24,6 +24,7 @@ from evergraph.compiler.plan import Instruction, Register, Stage
 from evergraph.compiler.tracing import Counters, Tracer
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import CheckCollector, collectors
+from evergraph.ops.tensor_lists import traced as tensor_lists
 
 # A constant above this many elements is an argument of the program: XLA would copy and hash it at every compilation.
 LIFT_LIMIT = 65_536
@@ -42,6 +43,7 @@ class Program:
     ) -> None:
         malloc.keep_freed_memory()
         disk_cache.keep_programs()
+        tensor_lists.register()
         import jax
 
         self.stage = stage
@@ -100,6 +102,11 @@ class Program:
             if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
                 return [], None, False
             return self._compiled(donated, kept, inputs, self.lifted, counters)
+
+    def settled(self, value: np.ndarray) -> Any:
+        """An array of the host, brought to where the program runs."""
+        with self._x64(True):
+            return self._put(value, self.device)
 
     def _put_check_first(self, *args: Any) -> None:
         """Make a program of its own of the checks, if they are little work; the other then needs no guards."""

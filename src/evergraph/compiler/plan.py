@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evergraph.compiler.calls import spelled_out
-from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, variable_of
+from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, shared_reference, variable_of
 from evergraph.compiler.regions import (
     MERGES,
     SWITCHES,
@@ -119,6 +119,7 @@ class Stage:
     random_ops: tuple[Operation, ...] = ()
     holds_handles: bool = False  # lists of tensors come in or go out, which no compiled program can hand over
     needs_run: bool = False  # some kernel wants to know which run it is part of
+    only_moves: bool = False  # what comes in goes into variables as it is: there is nothing to compute
     longest_chain: int = 0  # element-wise ops that follow each other with nothing between that XLA keeps apart
     largest_draw: int = 0  # elements of the largest random value whose static shape is known
     largest: int = 0  # elements of the largest value whose static shape is known
@@ -142,6 +143,7 @@ class Plan:
     parts: Any = None  # of a plan in which one op may wait while others go on (runtime/handover.py)
 
 
+MOVES = frozenset(("Assign", "AssignVariableOp", "Identity", "NoOp"))
 CONTROL_FLOW = frozenset(
     "Switch RefSwitch Merge RefMerge Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond".split()
 )
@@ -207,9 +209,11 @@ def _sorted_by_edges(ops: list[Operation], fed: frozenset[Tensor]) -> list[Opera
                 heapq.heappush(ready, (reader._id, reader))
     if len(ordered) < len(ops):
         circle = [op for op in ops if waiting[op] > 0]
-        names = ", ".join(repr(op.name) for op in circle[:5])
+        names = ", ".join(op.name for op in circle[:5]) + (", ..." if len(circle) > 5 else "")
         raise errors.InvalidArgumentError(
-            None, circle[0], f"the graph has a cycle through {names}: none of these ops can ever run"
+            None,
+            circle[0],
+            f"Graph is invalid, contains a cycle with {len(circle)} nodes, including: {names}: none of them can ever run",
         )
     return ordered
 
@@ -218,6 +222,9 @@ def unsupported(ops: Sequence[Operation]) -> errors.OpError | None:
     """One error that names every op of `ops` that Evergraph cannot run, or None."""
     missing = [op for op in ops if not op.opdef.is_declared and op.type not in VARIABLE_OPS]
     if not missing:
+        for op in ops:
+            if op.opdef.check is not None and (error := op.opdef.check(op.attrs)) is not None:
+                return type(error)(None, op, f"{error.message}\n\t [[{{{{node {op.name}}}}}]]")
         return None
     types: dict[str, list[Operation]] = {}
     for op in missing:
@@ -506,6 +513,11 @@ class _Assembly(_Block):
     def fetch_register(self, t: Tensor) -> Register:
         if t not in self.fed and (t.dtype._is_ref_dtype or t.dtype is dtypes.resource) and variable_of(t) is not None:
             return self.version_register(*fetched_version(t, self.effects))
+        reference = None if t in self.fed or not self.effects.last else shared_reference(t, self.fed)
+        if reference is not None and not self.guards_of(t):
+            key, version = fetched_version(reference, self.effects)
+            if version:
+                return self.version_register(key, version)
         return self.tensor_register(t)
 
     def plan(self) -> Plan:
@@ -529,6 +541,10 @@ class _Assembly(_Block):
             stage.longest_chain = _longest_chain(stage.instructions)
         fetch_registers = tuple(self.fetch_register(t) for t in self.fetch_tensors)
         self.connect(stages, feed_registers, fetch_registers)
+        for stage in stages:
+            stage.only_moves = stage.optional_reads.issuperset(stage.reads) and all(
+                i.op.type in MOVES for i in stage.instructions
+            )
         start = {register: key for (key, version), register in self.of_version.items() if version == 0}
         keeps = []
         for register, key in start.items():

@@ -33,11 +33,17 @@ HOST_STATE = "host state"
 
 # Their result is known while a stage is traced, whatever their input is. (What a gradient pops for a static operand is a
 # shape that the loop pushed.)
-ALWAYS_KNOWN = frozenset(("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3", "StackPopV2"))
+ALWAYS_KNOWN = frozenset(
+    ("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3", "TensorListLength", "TensorListElementShape", "StackPopV2")
+)  # fmt: skip
 
 
 # Their handle is a list of tensors that belongs to the run.
 MAKERS_OF_LISTS = frozenset(("TensorArrayV3", "TensorArrayGradV3", "TensorArrayGradWithShape", "StackV2"))
+
+PASS_LISTS_ON = frozenset(
+    (*SWITCHES, *MERGES, *ENTERS, "Exit", "NextIteration", "Identity", "ZerosLike", "AddN", "TensorListResize")
+)
 
 
 class Level(NamedTuple):
@@ -55,12 +61,27 @@ def runs_on_host(op: Operation) -> bool:
     if isinstance(op, LoopOp):
         assert op.region is not None
         inner = any(runs_on_host(inner) for inner in (*op.region.head, *op.region.body))
-        return inner or any(t.dtype._base._kind in "SVq" for t in op.inputs)
+        return inner or any(map(_is_for_python, op.inputs))
     if op.type == "Assert" and all(t.op.type == "Const" for t in op.inputs if t.dtype._base._kind == "S"):
         return False  # its strings are for the message only
     if any(t.dtype is dtypes.resource and _is_session_object(t) for t in op.outputs):
         return True  # it hands on a queue, a table, ...: objects of the session, not values
-    return any(t.dtype._base._kind in "SVq" for t in op.inputs) or any(t.dtype._base._kind in "SVq" for t in op.outputs)
+    return any(map(_is_for_python, op.inputs)) or any(map(_is_for_python, op.outputs))
+
+
+def _is_for_python(t: Tensor) -> bool:
+    """Whether only Python can hold the values of `t`: strings, variants other than lists of numbers."""
+    kind = t.dtype._base._kind
+    if kind != "V":
+        return kind in "Sq"
+    op = t.op
+    for _ in range(100):
+        if op.type not in PASS_LISTS_ON:
+            break
+        op = op.inputs[0].op  # in a loop: the way it came in
+    if "TensorList" not in op.type or op.opdef.host:
+        return True
+    return op.attrs["element_dtype"]._kind in "SVq"
 
 
 def _changes_state(op: Any) -> bool:

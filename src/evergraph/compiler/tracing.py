@@ -29,9 +29,11 @@ import numpy as np
 from evergraph.compiler.families import Family
 from evergraph.compiler.interpret import blocks_used, located, wrong_shape
 from evergraph.compiler.plan import Instruction, LoopProgram, Register
+from evergraph.framework import dtypes
 from evergraph.framework.shapes import size_of
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import CheckCollector, collectors
+from evergraph.ops.tensor_lists.traced import TracedTensorList
 from evergraph.ops.traced_lists import TracedList, Untraceable
 
 # A folded value above this many elements is computed by the program rather than carried inside it.
@@ -197,6 +199,10 @@ class Tracer:
             return
         if isinstance(first, TracedList) or isinstance(second, TracedList):
             raise Untraceable("which list of tensors a branch gives depends on a value")
+        if isinstance(first, TracedTensorList):
+            self.values[result] = first.selected(self.xp, holds, second)
+            self.values[position] = self.xp.where(holds, np.int32(0), np.int32(1))
+            return
         if np.shape(first) != np.shape(second):
             raise Untraceable("the two sides of a branch have different shapes")
         self.values[result] = first if first is second else self.xp.where(holds, first, second)
@@ -283,6 +289,8 @@ class _Loop:
         self.body = [i for i in loop.body if id(i) not in apart]
 
     def array(self, value: Any) -> Any:
+        if isinstance(value, TracedTensorList):
+            return value
         if isinstance(value, TracedList) or value is DEAD or getattr(value, "dtype", None) == np.dtype(object):
             raise Untraceable(f"a variable of loop {self.loop.op.name!r} is no array")
         return self.xp.asarray(value)
@@ -406,7 +414,9 @@ class _Loop:
         kept = list(self.outer.counters.used)
         next_values, _, self.factors = jax.eval_shape(once, tuple(self.starts), used)
         self.outer.counters.used = kept
-        for value, after in zip(self.starts, next_values, strict=True):
+        for i, (value, after) in enumerate(zip(self.starts, next_values, strict=True)):
+            if isinstance(value, TracedTensorList):
+                self.starts[i] = value = value.like(self.xp, after)
             if value.shape != after.shape:
                 raise Untraceable(f"a variable of loop {self.loop.op.name!r} changes its shape")
         old = {id(a): state for a, state in before}
@@ -453,8 +463,8 @@ class _Loop:
             for total in self.sums:
                 tracer.values[loop.nexts[total.variable]] = by_register[loop.variables[total.variable]]
             after = tuple(
-                self.xp.asarray(self.array(tracer.values[r]), start.dtype)
-                for r, start in zip(loop.nexts, self.starts, strict=True)
+                found if isinstance(found, TracedTensorList) else self.xp.asarray(found, start.dtype)
+                for found, start in zip((self.array(tracer.values[r]) for r in loop.nexts), self.starts, strict=True)
             )
             factors = [[self.array(tracer.values[r]) for r in total.product.inputs] for total in self.sums]
         finally:
@@ -533,6 +543,8 @@ def _may_fold(instruction: Instruction) -> bool:
 
 def _folds(instruction: Instruction) -> bool:
     for t in instruction.op.outputs:
+        if t.dtype is dtypes.variant:
+            return False  # a list of tensors, which has another form in a program
         size = size_of(t.static_shape)
         if size is not None and size > FOLD_LIMIT:
             return False

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import evergraph.data.batching as batching
-import evergraph.data.iterators as iterators
 import evergraph.data.mapping as mapping
 import evergraph.data.ordering as ordering
 import evergraph.data.structure as structure
@@ -245,16 +244,3 @@ class StatsAggregator:
     def get_summary(self) -> Tensor:
         """A serialized `Summary` without values."""
         return raw_op("StatsAggregatorSummary")(self._resource)
-
-
-@public("data.experimental.make_saveable_from_iterator", "contrib.data.make_saveable_from_iterator")
-def make_saveable_from_iterator(iterator: iterators.Iterator) -> Any:
-    """Not supported: the position of an iterator cannot be part of a checkpoint.
-
-    Raises:
-        NotImplementedError: always.
-    """
-    raise NotImplementedError(
-        "saving the position of an iterator in a checkpoint is not supported: restart the dataset, with "
-        "Dataset.skip(n) if the n elements consumed so far must not come again"
-    )

@@ -20,12 +20,14 @@ import os
 import struct
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from evergraph.formats import files, messages, varint
+from evergraph.formats import files, freeing, messages, variants, varint
 from evergraph.formats.checksum import crc32c, mask
+from evergraph.formats.early_sync import EarlySync
 from evergraph.formats.slices import Slice, assembled
 from evergraph.formats.table import TableReader, TableWriter
 from evergraph.framework import dtypes, errors
@@ -33,7 +35,7 @@ from evergraph.framework.dtypes import DType
 
 PENDING = ".pending"
 _HEADER = b""
-_UNSAVEABLE = "RV"
+_UNSAVEABLE = "R"
 
 
 def index_name(prefix: str) -> str:
@@ -78,6 +80,7 @@ class BundleWriter:
             if not os.path.exists(folder := os.path.dirname(prefix) or "."):
                 os.mkdir(folder)  # one level, as TensorFlow does: the folder of a sharded checkpoint's parts
             self._file: BinaryIO | None = open(self._temporary, "wb", buffering=0)  # noqa: SIM115 - closed by finish
+        self._out = EarlySync(self._file)
 
     def __enter__(self) -> BundleWriter:
         return self
@@ -126,24 +129,20 @@ class BundleWriter:
             raise errors.UnimplementedError(None, None, f"Saving data type {kind.name} not yet supported: {name}")
         entry = _entry(kind, array.shape)
         entry.offset = self._offset
-        if kind is dtypes.string:
-            chunks, crc = _string_chunks(array)
-        else:
-            array = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            chunks, crc = [array.data], crc32c(array)
-        for chunk in chunks:
-            self._write(chunk)
-        entry.size = self._offset - entry.offset
+        with files.translated(self._temporary):
+            if kind in (dtypes.string, dtypes.variant):
+                chunks, crc = _string_chunks(array) if kind is dtypes.string else _variant_chunks(array, name)
+                for chunk in chunks:
+                    self._out.write(memoryview(chunk))
+                entry.size = sum(map(len, chunks))
+            else:
+                array = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                self._out.reserve(self._offset, array.size)
+                crc = self._out.write_with_checksum(array)
+                entry.size = array.size
+        self._offset += entry.size
         entry.crc32c = mask(crc)
         self._entries[key] = entry
-
-    def _write(self, chunk: Any) -> None:
-        assert self._file is not None
-        view = memoryview(chunk)
-        with files.translated(self._temporary):
-            while len(view):
-                view = view[self._file.write(view) :]
-        self._offset += memoryview(chunk).nbytes
 
     def finish(self) -> None:
         """Put the checkpoint under its name."""
@@ -151,6 +150,7 @@ class BundleWriter:
         temporary_index = files.temporary_name(index_name(self.prefix))
         try:
             with files.translated(self._path):
+                self._out.finish()
                 files.sync(self._file)
                 self._file.close()
             _write_index(temporary_index, 1, self._entries)
@@ -164,6 +164,8 @@ class BundleWriter:
     def abandon(self) -> None:
         """Leave nothing behind."""
         if self._file is not None:
+            with suppress(OSError):  # nobody wants the file any more
+                self._out.finish()
             self._file.close()
             self._file = None
             files.remove_quietly(self._temporary)
@@ -192,6 +194,16 @@ def _string_chunks(array: np.ndarray) -> tuple[list[Any], int]:
     return [b"".join(map(varint.encoded, sizes)) + lengths_crc, text], crc
 
 
+def _variant_chunks(array: np.ndarray, name: str) -> tuple[list[Any], int]:
+    try:
+        data, crc = variants.encoded(array)
+    except TypeError as error:
+        raise errors.UnimplementedError(
+            None, None, f"Saving data type variant not yet supported: {name}: {error}"
+        ) from None
+    return [data], crc
+
+
 def _fixed(size: int) -> bytes:
     return size.to_bytes(4 if size < 1 << 32 else 8, "little")
 
@@ -216,16 +228,16 @@ def _put_in_place(prefix: str, moves: list[tuple[str, str]], temporary_index: st
     with _moving, files.translated(index):
         if os.path.exists(index):
             for source, target in moves:
-                os.replace(source, target + PENDING)
+                freeing.replace(source, target + PENDING)
             os.utime(temporary_index)  # not older than the index it replaces: see `_current_index`
             os.replace(temporary_index, index + PENDING)
             files.sync_directory(index)
             for _, target in moves:
-                os.replace(target + PENDING, target)
+                freeing.replace(target + PENDING, target)
             os.replace(index + PENDING, index)
         else:
             for source, target in moves:
-                os.replace(source, target)
+                freeing.replace(source, target)
             os.replace(temporary_index, index)
         files.sync_directory(index)
 
@@ -416,6 +428,8 @@ class BundleReader:
             raise files.data_loss(self.prefix, f"a part of {name!r} is of type {kind.name}, the whole {expected.name}")
         if kind is dtypes.string:
             value = self._strings(entry, name, math.prod(shape)).reshape(shape)
+        elif kind is dtypes.variant:
+            value = self._variants(entry, name, math.prod(shape)).reshape(shape)
         elif kind._kind in _UNSAVEABLE:
             raise errors.UnimplementedError(None, None, f"{self.prefix}: {name!r} is a {kind.name}")
         else:
@@ -458,6 +472,21 @@ class BundleReader:
         for i, size in enumerate(sizes):
             value[i] = data[at : at + size]
             at += size
+        return value
+
+    def _variants(self, entry: Any, name: str, count: int) -> np.ndarray:
+        file = self._shard(entry, name)
+        if count > entry.size:
+            raise files.data_loss(self.prefix, f"{count} variants of {name!r} cannot be held in {entry.size} bytes")
+        with files.translated(file.name):
+            file.seek(entry.offset)
+            data = file.read(entry.size)
+        try:
+            value, crc = variants.decoded(data, count)
+        except ValueError as error:
+            raise files.data_loss(self.prefix, f"tensor {name!r}: {error}") from None
+        if mask(crc) != entry.crc32c:
+            raise self._bad_checksum(entry, name)
         return value
 
     def _bad_checksum(self, entry: Any, name: str) -> errors.OpError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.formats import messages
+from evergraph.formats import large_constants, messages
 from evergraph.formats.function_def import call_opdef, to_function_def
 from evergraph.formats.tensors import array_to_proto, proto_to_array
 from evergraph.framework import codec, convert, dtypes, errors, opdefs, shapes
@@ -162,12 +162,15 @@ def attr_from_proto(proto: Any) -> Any:
 class _Codec:
     """What `framework.codec` asks for."""
 
-    def node_def(self, op: Operation) -> Any:
+    def node_def(self, op: Operation, constants_are_apart: bool = False) -> Any:
         node = messages.NodeDef(name=op.name, op=op.type, device=op.device)
         node.input.extend(t._as_node_def_input() for t in op.inputs)
         node.input.extend("^" + c.name for c in op._control_inputs)
         for name, value in op.attrs.items():
-            node.attr[name].CopyFrom(self._attr(op, name, value))
+            if constants_are_apart and op.type == "Const" and name == "value":
+                large_constants.put(node, value, int(op.attrs["dtype"]))
+            else:
+                node.attr[name].CopyFrom(self._attr(op, name, value))
         return node
 
     def _attr(self, op: Operation, name: str, value: Any) -> Any:
@@ -223,10 +226,11 @@ class _Codec:
         proto = messages.GraphDef()
         proto.versions.producer = graph._producer
         proto.versions.min_consumer = graph._min_consumer
+        are_apart = large_constants.are_too_large(large_constants.arrays_of(graph._ops))
         for op in graph._ops:
             if from_version is not None and op._id <= from_version:
                 continue
-            node = self.node_def(op)
+            node = self.node_def(op, are_apart)
             if add_shapes and op.outputs:
                 node.attr["_output_shapes"].list.shape.extend(shape_to_proto(t.static_shape) for t in op.outputs)
             proto.node.append(node)
@@ -367,6 +371,7 @@ class _Import:
         self.made: dict[str, Operation] = {}
         self.late: list[tuple[Operation, int, str, int]] = []
         self.colocated: list[Operation] = []
+        self.readers: dict[str, Any] = {}  # of large constants
         self.renamed: dict[bytes, bytes] = {}  # colocation groups of ops whose names were taken
         for function in graph_def.library.function:
             copied = messages.FunctionDef.FromString(function.SerializeToString())
@@ -463,7 +468,7 @@ class _Import:
             self.renamed[b"loc:@" + name.encode()] = b"loc:@" + new.encode()
             name = new
         known = attrs.pop("_output_shapes", None)
-        with self.graph.control_dependencies(None), _no_scopes(self.graph):
+        with self.graph._lock, self.graph.control_dependencies(None), _no_scopes(self.graph):
             op = self.graph.add_op(opdef, tuple(inputs), attrs, name + "/")
         self._remember_name(name)
         for control in controls:
@@ -495,9 +500,16 @@ class _Import:
 
     def attrs(self, node: Any, opdef: OpDef) -> dict[str, Any]:
         attrs = {}
+        is_apart = large_constants.MARK in node.attr
         for key, proto in node.attr.items():
+            if is_apart and key == large_constants.MARK:
+                continue
             try:
-                value = attr_from_proto(proto)
+                value = (
+                    large_constants.value_of(node, self.readers)
+                    if is_apart and key == "value"
+                    else attr_from_proto(proto)
+                )
             except (TypeError, ValueError) as error:
                 raise ValueError(f"Node {node.name!r}: attribute {key!r} cannot be read: {error}") from None
             declared = opdef.attr_map.get(key)

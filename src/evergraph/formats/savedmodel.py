@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from evergraph.formats import files, messages
+from evergraph.formats import files, large_constants, messages
 from evergraph.formats.text import from_text, to_text
 from evergraph.framework import errors
 
@@ -29,7 +29,7 @@ def read_saved_model(directory: str) -> Any:
     path = os.path.join(files.local(directory), FILENAME_PB)
     if os.path.exists(path):
         try:
-            return messages.SavedModel.FromString(files.read_file(path))
+            return large_constants.from_file(path, messages.SavedModel.FromString(files.read_file(path)))
         except errors.OpError:
             raise
         except Exception as error:  # protobuf's own class has no public name that all its releases share
@@ -37,7 +37,8 @@ def read_saved_model(directory: str) -> Any:
     text_path = os.path.join(files.local(directory), FILENAME_PBTXT)
     if os.path.exists(text_path):
         try:
-            return from_text(files.read_file(text_path).decode("utf-8"), messages.SavedModel)
+            found = from_text(files.read_file(text_path).decode("utf-8"), messages.SavedModel)
+            return large_constants.from_file(text_path, found)
         except ValueError as error:
             raise OSError(f"Cannot parse file {text_path}: {error}.") from None
     raise OSError(f"SavedModel file does not exist at: {directory}/{{{FILENAME_PBTXT}|{FILENAME_PB}}}")
@@ -46,6 +47,7 @@ def read_saved_model(directory: str) -> Any:
 def write_saved_model(directory: str, saved_model: Any, as_text: bool = False) -> str:
     """Write a `SavedModel` message into a directory; gives the file's path."""
     path = os.path.join(directory, FILENAME_PBTXT if as_text else FILENAME_PB)
+    saved_model = large_constants.to_file(path, saved_model)
     files.write_file(path, to_text(saved_model).encode() if as_text else saved_model.SerializeToString())
     return path
 

@@ -36,8 +36,12 @@ class DeviceSpec:
             ValueError: if `spec` is no device name.
         """
         self.__init__()  # type: ignore[misc]
+        kinds = 0
         for part in spec.split("/"):
             fields = part.split(":")
+            kinds += fields[0] == "device" or fields[0].upper() in ("CPU", "GPU")
+            if kinds > 1:
+                raise ValueError(f"Cannot specify multiple device types: {spec}")
             match fields:
                 case [""]:
                     continue

@@ -24,7 +24,15 @@ class DType:
     as_numpy_dtype: Any
     np: np.dtype
 
-    def __init__(self, name: str, number: int, numpy_type: Any, kind: str, base: DType | None = None) -> None:
+    def __new__(cls, type_enum: Any, *own: Any) -> DType:
+        """The type of a number of TF's `DataType`; with more arguments, a new one."""
+        return super().__new__(cls) if own else as_dtype(type_enum)
+
+    def __init__(
+        self, name: Any, number: int = 0, numpy_type: Any = None, kind: str = "", base: DType | None = None
+    ) -> None:
+        if not kind:
+            return  # `DType(number)`: it was there before
         self.name = name
         self.as_datatype_enum = number
         self.as_numpy_dtype = numpy_type

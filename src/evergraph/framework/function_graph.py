@@ -134,7 +134,7 @@ class FunctionGraph(Graph):
     ) -> Operation:
         if any(t.op.graph is not self for t in inputs):
             inputs = tuple(t if t.op.graph is self else self.capture(t) for t in inputs)
-        if self._frames is None and frame_depth:
+        if self._of_thread.frames is None and frame_depth:
             frame_depth += 1
         return super().add_op(opdef, inputs, attrs, name, frame_depth)
 

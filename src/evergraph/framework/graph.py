@@ -17,6 +17,7 @@ from evergraph.framework import devices, opdefs, stacks
 from evergraph.framework import frames as _frames
 from evergraph.framework.codec import codec
 from evergraph.framework.dtypes import DType
+from evergraph.framework.graph_scopes import ControlDependencies, ScopesOfThread, remove_last
 from evergraph.framework.opdefs import OpDef
 from evergraph.framework.operation import NAME, SCOPE_NAME, Operation
 from evergraph.framework.tensor import Tensor
@@ -32,31 +33,40 @@ class Graph:
         self._ops: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
         self._names_in_use: dict[str, int] = {}
-        self._name_stack = ""
+        self._of_thread = ScopesOfThread()
         self._version = 0
         self._edits = 0
         self._finalized = False
         self._seed: int | None = None
         self._collections: dict[Any, list[Any]] = {}
         self._device_stack: list[Callable[[Operation], str] | None] = []
-        self._colocation_stack: list[Operation] = []
-        self._control_stack: list[_ControlDependencies] = []
+        self._colocation_stack: list[Operation | None] = []
+        self._control_stack: list[ControlDependencies] = []
         self._attr_scope_map: dict[str, Any] = {}
         self._kernel_labels: dict[str, str] = {}
         self._gradient_override: dict[str, str] = {}
-        self._default_original_op: Operation | None = None
         self._control_flow_context: Any = None
         self._op_added: Callable[[Operation], None] | None = None  # set once the graph has a branch or a loop
         self._container = ""
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Operation] = set()
         self._functions: dict[str, Any] = {}
-        self._variable_creators: list[Any] = []
         self._building_function = False
-        self._frames: _frames.Frames | None = None  # those of the call that builds many ops, taken once
         self._producer = 134  # TF 1.15's GraphDef version
         self._min_consumer = 0
         self._attachments: dict[str, Any] = {}  # what higher layers remember of this graph, by their own key
+
+    @property
+    def _name_stack(self) -> str:
+        return self._of_thread.name_stack
+
+    @_name_stack.setter
+    def _name_stack(self, scope: str) -> None:
+        self._of_thread.name_stack = scope
+
+    @property
+    def _default_original_op(self) -> Operation | None:
+        return self._of_thread.original_op
 
     # What is in it
 
@@ -211,6 +221,10 @@ class Graph:
             if not isinstance(t, Tensor):
                 raise TypeError(f"Input #{i} is not a tensor: {t}")
             checked.append(t)
+        if opdef.plain:  # the types of the inputs say what their attributes are
+            for arg, t in zip(opdef.inputs, checked):
+                if arg.type_attr:
+                    plain.setdefault(arg.type_attr, t.dtype.base_dtype)
         return self.add_op(opdef, tuple(checked), plain, name)
 
     def add_op(
@@ -233,24 +247,25 @@ class Graph:
                 raise ValueError(
                     f"{t.op.name}:{t.value_index} must be from the same graph as the new op: tensor {t!s} is of another graph."
                 )
-        if name is None:
-            name = self.unique_name(opdef.name)
-        elif name and name[-1] == "/":
-            name = name[:-1]
-            if name in self._by_name:
-                name = self.unique_name_at_root(name)
-        else:
-            if type(name) is bytes:
-                name = name.decode()
-            if not name or not NAME.match(name):
-                if not name:
-                    name = opdef.name
-                elif not self._name_stack or not SCOPE_NAME.match(name):
-                    raise ValueError(f"{name!r} is not a valid node name")
-            name = self.unique_name(name)
+        of_thread = self._of_thread
         with self._lock:
+            if name is None:
+                name = self.unique_name(opdef.name)
+            elif name and name[-1] == "/":
+                name = name[:-1]
+                if name in self._by_name:
+                    name = self.unique_name_at_root(name)
+            else:
+                if type(name) is bytes:
+                    name = name.decode()
+                if not name or not NAME.match(name):
+                    if not name:
+                        name = opdef.name
+                    elif not of_thread.name_stack or not SCOPE_NAME.match(name):
+                        raise ValueError(f"{name!r} is not a valid node name")
+                name = self.unique_name(name)
             self._version = number = self._version + 1
-            taken = self._frames or _frames.user_frames(frame_depth)
+            taken = of_thread.frames or _frames.user_frames(frame_depth)
             op = Operation(self, number, name, opdef, inputs, attrs, taken)
             if self._control_stack:
                 self._take_control_inputs(op, inputs)
@@ -261,7 +276,7 @@ class Graph:
                 else:
                     readers.append(op)
             op._control_flow_context = self._control_flow_context
-            op._original_op = self._default_original_op
+            op._original_op = of_thread.original_op
             if self._attr_scope_map or self._kernel_labels or self._gradient_override:
                 self._apply_attr_scopes(op)
             for dependencies in self._control_stack:
@@ -314,12 +329,17 @@ class Graph:
             op._device = device.to_string() if isinstance(device, devices.DeviceSpec) else device or ""
 
     def _apply_colocation(self, op: Operation) -> None:
+        seen = self._colocation_stack
+        if None in seen:
+            seen = seen[len(seen) - seen[::-1].index(None) :]
         groups: list[bytes] = []
-        for other in self._colocation_stack:
+        for other in seen:
+            assert other is not None
             groups.extend(other.colocation_groups())
             if other.device:
                 op._device = other.device
-        op.attrs["_class"] = sorted(set(groups))
+        if seen:
+            op.attrs["_class"] = sorted(set(groups))
 
     def _check_not_finalized(self) -> None:
         if self._finalized:
@@ -350,51 +370,52 @@ class Graph:
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """`name` inside the current name scope, with `_1`, `_2`, ... added if it is taken."""
-        if self._name_stack:
-            name = f"{self._name_stack}/{name}"
-        return self.unique_name_at_root(name, mark_as_used)
+        stack = self._of_thread.name_stack
+        return self.unique_name_at_root(f"{stack}/{name}" if stack else name, mark_as_used)
 
     def unique_name_at_root(self, name: str, mark_as_used: bool = True) -> str:
         used = self._names_in_use
         key = name.lower()
-        i = used.get(key, 0)
-        if mark_as_used:
-            used[key] = i + 1
-        if i == 0:
-            return name
-        candidate = key
-        while candidate in used:
-            candidate = f"{key}_{i}"
-            i += 1
-        if mark_as_used:
-            used[candidate] = 1
-        return f"{name}_{i - 1}"
+        with self._lock:
+            i = used.get(key, 0)
+            if mark_as_used:
+                used[key] = i + 1
+            if i == 0:
+                return name
+            candidate = key
+            while candidate in used:
+                candidate = f"{key}_{i}"
+                i += 1
+            if mark_as_used:
+                used[candidate] = 1
+            return f"{name}_{i - 1}"
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Names made inside start with `name`. A trailing "/" re-enters a scope; None or "" leaves all scopes."""
+        of_thread = self._of_thread
+        old = of_thread.name_stack
         if name:
             if isinstance(name, bytes):
                 name = name.decode()
-            pattern = SCOPE_NAME if self._name_stack else NAME
+            pattern = SCOPE_NAME if old else NAME
             if not pattern.match(name):
                 raise ValueError(f"{name!r} is not a valid scope name")
-        old = self._name_stack
         if not name:
             new = ""
         elif name[-1] == "/":
             new = name[:-1]
         else:
             new = self.unique_name(name)
-        self._name_stack = new
+        of_thread.name_stack = new
         try:
             yield new + "/" if new else ""
         finally:
-            self._name_stack = old
+            of_thread.name_stack = old
 
     def get_name_scope(self) -> str:
         """The current name scope, without a trailing slash."""
-        return self._name_stack
+        return self._of_thread.name_stack
 
     # Collections
 
@@ -438,10 +459,10 @@ class Graph:
         """A context in which this graph is the default one."""
         return stacks.graphs.pushed(self)
 
-    def control_dependencies(self, control_inputs: Any) -> _ControlDependencies:
+    def control_dependencies(self, control_inputs: Any) -> ControlDependencies:
         """Ops made inside run after `control_inputs` (tensors or ops). None leaves all control dependencies."""
         if control_inputs is None:
-            return _ControlDependencies(self, None)
+            return ControlDependencies(self, None)
         ops: dict[Operation, None] = {}
         for c in control_inputs:
             if not isinstance(c, str) and hasattr(c, "_handle") and isinstance(getattr(c, "op", None), Operation):
@@ -453,10 +474,10 @@ class Graph:
             if isinstance(element, Tensor):
                 element = element.op
             ops[element] = None
-        return _ControlDependencies(self, list(ops))
+        return ControlDependencies(self, list(ops))
 
     @property
-    def _control_dependencies_stack(self) -> list[_ControlDependencies]:
+    def _control_dependencies_stack(self) -> list[ControlDependencies]:
         return self._control_stack
 
     def _current_control_dependencies(self) -> set[Operation]:
@@ -473,14 +494,18 @@ class Graph:
             function = lambda op: op.device  # noqa: E731
         else:
             function = devices.merge_device(spec)
-        self._device_stack.append(function)
-        depth = len(self._device_stack)
+        of_thread = self._of_thread
+        with self._lock:
+            self._device_stack.append(function)
+            depth = of_thread.devices = of_thread.devices + 1
         try:
             yield
         finally:
-            if len(self._device_stack) != depth:
-                raise RuntimeError("Exiting device scope without proper scope exit")
-            self._device_stack.pop()
+            with self._lock:
+                if of_thread.devices != depth:
+                    raise RuntimeError("Exiting device scope without proper scope exit")
+                of_thread.devices = depth - 1
+                remove_last(self._device_stack, function)
 
     @contextmanager
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
@@ -491,13 +516,18 @@ class Graph:
             op = getattr(op, "op", op)
         if isinstance(op, Tensor):
             op = op.op
-        old_colocation, old_devices = self._colocation_stack, self._device_stack
-        self._device_stack = []
-        self._colocation_stack = ([] if ignore_existing else list(old_colocation)) + ([op] if op is not None else [])
+        # In either stack, None hides what is below it.
+        entries = [None] * ignore_existing + [op] * (op is not None)
+        with self._lock:
+            self._device_stack.append(None)
+            self._colocation_stack.extend(entries)
         try:
             yield
         finally:
-            self._colocation_stack, self._device_stack = old_colocation, old_devices
+            with self._lock:
+                remove_last(self._device_stack, None)
+                for entry in reversed(entries):
+                    remove_last(self._colocation_stack, entry)
 
     @contextmanager
     def _colocate_with_for_gradient(self, op: Any, gradient_uid: Any, ignore_existing: bool = False) -> Iterator[None]:
@@ -550,35 +580,44 @@ class Graph:
 
     @contextmanager
     def _original_op_scope(self, op: Operation) -> Iterator[None]:
-        old, self._default_original_op = self._default_original_op, op
+        of_thread = self._of_thread
+        old, of_thread.original_op = of_thread.original_op, op
         try:
             yield
         finally:
-            self._default_original_op = old
+            of_thread.original_op = old
 
     _original_op = _original_op_scope
 
     @contextmanager
     def built_by(self, frames: _frames.Frames) -> Iterator[None]:
         """Ops made inside were asked for by one line of the program: its frames are taken once."""
-        old, self._frames = self._frames, frames or None
+        of_thread = self._of_thread
+        old, of_thread.frames = of_thread.frames, frames or None
         try:
             yield
         finally:
-            self._frames = old
+            of_thread.frames = old
 
     @property
     def _variable_creator_stack(self) -> list[Any]:
-        return list(self._variable_creators)
+        return list(self._of_thread.variable_creators)
+
+    @_variable_creator_stack.setter
+    def _variable_creator_stack(self, creators: Iterable[Any]) -> None:
+        self._of_thread.variable_creators = tuple(creators)
 
     @contextmanager
     def _variable_creator_scope(self, creator: Any, priority: int = 100) -> Iterator[None]:
-        old = self._variable_creators
-        self._variable_creators = sorted([*old, (priority, creator)], key=lambda entry: entry[0])
+        of_thread = self._of_thread
+        old = of_thread.variable_creators
+        new = of_thread.variable_creators = tuple(sorted([*old, (priority, creator)], key=lambda entry: entry[0]))
         try:
             yield
         finally:
-            self._variable_creators = old
+            if of_thread.variable_creators is not new:
+                raise RuntimeError("Exiting variable_creator_scope without proper nesting.")
+            of_thread.variable_creators = old
 
     def _get_control_flow_context(self) -> Any:
         return self._control_flow_context
@@ -627,58 +666,30 @@ for _name in _SCOPES:
     setattr(_GraphOfThreads, _name, _scope_of_thread(_name))
 
 
-class _ControlDependencies:
-    """One `with control_dependencies(...)` block, and the ops made in it."""
-
-    __slots__ = ("graph", "control_inputs", "seen", "_clears", "_old_stack", "_old_context")
-
-    def __init__(self, graph: Graph, control_inputs: list[Operation] | None) -> None:
-        self.graph = graph
-        self._clears = control_inputs is None
-        self.control_inputs: list[Operation] = control_inputs or []
-        self.seen: set[Operation] = set()
-
-    def add_op(self, op: Operation) -> None:
-        self.seen.add(op)
-
-    def op_in_group(self, op: Operation) -> bool:
-        return op in self.seen
-
-    def __enter__(self) -> None:
-        self._old_stack = self.graph._control_stack
-        self._old_context = self.graph._control_flow_context
-        if self._clears:
-            self.graph._control_stack = []
-            self.graph._control_flow_context = None
-        else:
-            self.graph._control_stack = [*self._old_stack, self]
-
-    def __exit__(self, *exc: object) -> None:
-        self.graph._control_stack = self._old_stack
-        self.graph._control_flow_context = self._old_context
-
-
 # Gives a new op its outputs (types and static shapes). `ops.opdef` plugs it in: the framework knows no op.
 finish_op: list[Callable[[Operation], None]] = []
-_shared_default: list[Graph] = []
 
 
 def get_default_graph() -> Graph:
-    """The innermost `with graph.as_default()` of this thread, else the one graph that all threads share."""
+    """The innermost `with graph.as_default()` of this thread, else the graph that is this thread's own."""
     stack = stacks.graphs.stack
-    if stack:
-        return stack[-1]
-    if not _shared_default:
-        _shared_default.append(Graph())
-    return _shared_default[0]
+    return stack[-1] if stack else graph_of_thread()
+
+
+def graph_of_thread() -> Graph:
+    """The default graph where a thread has opened no other. As in TF 1, each thread has one of its own."""
+    graphs = stacks.graphs
+    if graphs.outermost is None:
+        graphs.outermost = Graph()
+    return graphs.outermost
 
 
 def reset_default_graph() -> None:
-    """Throw away the shared default graph and start with an empty one.
+    """Throw away the default graph of this thread and start with an empty one.
 
     Raises:
         AssertionError: inside a `with graph.as_default()` block.
     """
     if stacks.graphs.stack:
         raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs.")
-    _shared_default[:] = [Graph()]
+    stacks.graphs.outermost = Graph()

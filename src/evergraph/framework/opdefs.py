@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ class OpDef:
         self.random_blocks: Callable[..., int] | None = None
         self.kernel_attrs: tuple[str, ...] = ()
         self.is_declared = False
+        self.check: Callable[[dict[str, Any]], Any] | None = None
         self.opaque = False
         self.doc = ""
 
@@ -144,7 +146,7 @@ _PARSED: dict[str, OpDef] = {}
 def _lines() -> dict[str, str]:
     if not _LINES:
         text = Path(__file__).with_name("tf1_opdefs.txt").read_text()
-        _LINES.update((line[: line.index("(")], line) for line in text.splitlines())
+        _LINES.update({line[: line.index("(")]: line for line in text.splitlines()})  # at once: other threads look too
     return _LINES
 
 
@@ -152,22 +154,37 @@ def lookup(name: str) -> OpDef | None:
     """The OpDef called `name`, or None when neither TF 1.15 nor Evergraph has such an op."""
     found = _PARSED.get(name)
     if found is None and name in _lines():
-        found = _PARSED[name] = OpDef(_lines()[name])
+        found = _PARSED.setdefault(name, OpDef(_lines()[name]))
     return found
 
 
 declare_more: list[Callable[[], None]] = []
-"""What declares the ops whose modules are not imported yet; each is called once, when an op is asked for first."""
+"""What declares the ops whose modules are not imported yet, when an op is asked for first."""
+
+_of_thread = threading.local()
+
+
+def declare_rest() -> bool:
+    """Import the modules of ops that are not imported yet; False where that is done, or this thread is at it.
+
+    Several threads may be at it at once: each waits for the modules that another one is importing.
+    """
+    if not declare_more or getattr(_of_thread, "is_declaring", False):
+        return False
+    _of_thread.is_declaring = True
+    try:
+        for declare in declare_more[:]:
+            declare()
+    finally:
+        _of_thread.is_declaring = False
+    declare_more.clear()
+    return True
 
 
 def usable(name: str) -> OpDef | None:
     """The OpDef called `name` with what is declared of it, or None when there is no such op."""
     found = lookup(name)
-    if (found is None or not found.is_declared) and declare_more:
-        loaders = declare_more[:]
-        declare_more.clear()
-        for load in loaders:
-            load()
+    if (found is None or not found.is_declared) and declare_rest():
         found = lookup(name)
     return found
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from evergraph.framework import stacks
 from evergraph.framework.api import public, publish
-from evergraph.framework.graph import SEED_OF_UNSEEDED_GRAPH, Graph, get_default_graph, reset_default_graph
+from evergraph.framework.graph import (
+    SEED_OF_UNSEEDED_GRAPH,
+    Graph,
+    get_default_graph,
+    graph_of_thread,
+    reset_default_graph,
+)
 from evergraph.framework.tensor import Tensor
 
 public("Graph")(Graph)
@@ -98,8 +104,6 @@ class name_scope:
             self._pushed = graph.as_default()
             self._pushed.__enter__()
         # The scope, entered by hand: this is on the path of every op with a name scope of its own.
-        self._graph = graph
-        self._old = graph._name_stack
         try:
             self._scope = graph.name_scope(self._name)
             return self._scope.__enter__()
@@ -117,18 +121,38 @@ class name_scope:
         return None
 
 
+@public("op_scope")
+def op_scope(values: Any, name: str | None, default_name: str | None = None) -> name_scope:
+    """`name_scope`, with its arguments in another order."""
+    return name_scope(name, default_name, values)
+
+
 def _graph_of(values: Any) -> Graph:
     default = get_default_graph()
     if default._building_function:
         return default  # values of the graphs around it are captured
     for value in values:
         if type(value) is Tensor:
-            return value.op.graph
+            return _one_graph(values, value.op.graph)
     for value in values:
         graph = getattr(value, "graph", None)
         if isinstance(graph, Graph):
-            return graph
+            return _one_graph(values, graph)
     return get_default_graph()
+
+
+def _one_graph(values: Any, graph: Graph) -> Graph:
+    """`graph`, which everything among `values` that has a graph must belong to."""
+    for value in values:
+        if type(value) is Tensor:
+            if value.op.graph is not graph:
+                break
+        elif isinstance(getattr(value, "graph", None), Graph) and value.graph is not graph:
+            break
+    else:
+        return graph
+    first = next(v for v in values if getattr(v, "graph", None) is graph)
+    raise ValueError(f"{value} must be from the same graph as {first}.")
 
 
 @public("control_dependencies")
@@ -193,8 +217,9 @@ def init_scope() -> Iterator[None]:
     """Ops made inside depend on nothing around: they are outside of functions and branches; the name scope stays."""
     graph = get_default_graph()
     scope = graph.get_name_scope()
+    around = reversed(stacks.graphs.stack)
     while graph._building_function:
-        graph = graph.outer_graph  # type: ignore[attr-defined]
+        graph = getattr(graph, "outer_graph", None) or next(around, None) or graph_of_thread()
     with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope + "/" if scope else None):
         yield
 

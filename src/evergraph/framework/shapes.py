@@ -270,6 +270,7 @@ class TensorShape:
     """The static shape of a tensor: fully known, partly known, or of unknown rank."""
 
     __slots__ = ("_sizes",)
+    _v2_behavior = False  # entries are `Dimension` objects
 
     def __init__(self, dims: Any) -> None:
         self._sizes: Shape = static_shape(dims)

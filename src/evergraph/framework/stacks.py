@@ -14,6 +14,7 @@ class DefaultStack(threading.local):
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.enforce_nesting = True
+        self.outermost: Any = None  # the thread's default graph outside of all blocks
 
     def get_default(self) -> Any:
         return self.stack[-1] if self.stack else None

@@ -106,9 +106,13 @@ class Tensor:
         except shapes.ShapeError as error:
             raise ValueError(f"Cannot set the shape of {self.name!r}: {error}") from None
 
+    @property
+    def _value_index(self) -> int:
+        return self.value_index
+
     def consumers(self) -> list[Operation]:
-        """The ops that take this tensor as an input, in creation order."""
-        return list(dict.fromkeys(self._readers or ()))
+        """The ops that take this tensor as an input, in creation order: an op as often as it takes it."""
+        return list(self._readers or ())
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
         """Compute this tensor in `session`, or in the default session."""

@@ -165,6 +165,20 @@ class CondContext(ControlFlowContext):
         return inside
 
 
+def _with_indices_alike(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two structures; where both have `IndexedSlices`, one with int32 and one with int64 indices, both get int64."""
+    flat_a, flat_b = flatten(a), flatten(b)
+    found = False
+    for i, (x, y) in enumerate(zip(flat_a, flat_b)):
+        if not (isinstance(x, IndexedSlices) and isinstance(y, IndexedSlices)) or x.indices.dtype is y.indices.dtype:
+            continue
+        found = True
+        for flat, slices in ((flat_a, x), (flat_b, y)):
+            if slices.indices.dtype is dtypes.int32:
+                flat[i] = IndexedSlices(slices.values, cast(slices.indices, dtypes.int64), slices.dense_shape)
+    return (pack_sequence_as(a, flat_a), pack_sequence_as(b, flat_b)) if found else (a, b)
+
+
 def _only_element(result: Any) -> Any:
     return result[0] if isinstance(result, list | tuple) and len(result) == 1 else result
 
@@ -222,6 +236,8 @@ def cond(
         context_false, original_false, tensors_false = _branch(pred, pivot_false, 0, false_fn, "false_fn")
         if not strict:
             original_true, original_false = _only_element(original_true), _only_element(original_false)
+        original_true, original_false = _with_indices_alike(original_true, original_false)
+        tensors_true, tensors_false = _with_indices_alike(tensors_true, tensors_false)
         _check_same_form(original_true, original_false, tensors_true, tensors_false)
         if not tensors_true:
             raise ValueError("true_fn and false_fn must return at least one result.")

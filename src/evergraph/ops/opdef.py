@@ -98,6 +98,14 @@ class Op:
         self.opdef.opaque = True
         return self
 
+    def check(self, rule: Callable[[dict[str, Any]], errors.OpError | None]) -> Op:
+        """Declare which attributes no run takes: `rule(attributes)` gives the error, or None.
+
+        As in TF the op can be built; a run that needs it fails before anything else is looked at.
+        """
+        self.opdef.check = rule
+        return self
+
     def numpy(self, kernel: Callable[..., Any]) -> Op:
         """Declare the NumPy twin of a kernel that needs `lax`."""
         self.opdef.numpy_kernel = kernel
@@ -287,7 +295,10 @@ def require(xp: Any, condition: Any, make_error: Callable[[], Exception]) -> Non
 
 
 def kernel_error(message: str, kind: type[errors.OpError] = errors.InvalidArgumentError) -> errors.OpError:
-    """The error a kernel raises; the session adds which op it was and where it was built."""
+    """The error a kernel raises; the session adds which op it was and where it was built.
+
+    `{input}` in the message becomes the name of the op that made the first input.
+    """
     return kind(None, None, message)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.framework import dtypes
+from evergraph.framework import dtypes, errors
 from evergraph.framework.api import public
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import ShapeError, merge, with_rank
@@ -55,27 +55,31 @@ def _window(shape: Any, ksize: Any, strides: Any, padding: bytes, data_format: b
 
 def _shape(x: Any, ksize: Any, strides: Any, padding: Any, data_format: Any, rank: int) -> Any:
     x = with_rank(x, rank)
-    if channels(ksize, data_format) != 1:
-        return _depthwise_shape(x, ksize, strides, padding, data_format)
     size, stride = spatial(ksize, data_format), spatial(strides, data_format)
     sizes = output_sizes(spatial(x, data_format), size, stride, (1,) * len(size), padding)
-    batch = _pooled_batch(x[0], ksize[0], strides[0])
-    return arranged(batch, sizes, channels(x, data_format), data_format)
+    over, by = channels(ksize, data_format), channels(strides, data_format)
+    depth = output_sizes((channels(x, data_format),), (over,), (by,), (1,), padding)[0]
+    return arranged(x[0], sizes, depth, data_format)
 
 
-def _pooled_batch(n: int | None, size: int, stride: int) -> int | None:
-    if size != 1 or stride != 1:
-        raise ShapeError("Pooling over the batch dimension is not possible")
-    return n
+def _check_batch(attrs: dict[str, Any]) -> Any:
+    if attrs["ksize"][0] == 1 == attrs["strides"][0]:
+        return None
+    return kernel_error("Pooling is not yet supported on the batch dimension.", errors.UnimplementedError)
 
 
-def _depthwise_shape(x: Any, ksize: Any, strides: Any, padding: Any, data_format: Any) -> Any:
+def _check_depthwise(shape: Any, ksize: Any, strides: Any, data_format: bytes) -> None:
+    """What TF asks of a pooling over channels."""
     size, stride = channels(ksize, data_format), channels(strides, data_format)
+    message = ""
     if any(k != 1 for k in spatial(ksize, data_format)):
-        raise ShapeError("Pooling over both the channels and the spatial dimensions is not possible")
-    depth = channels(x, data_format)
-    sizes = output_sizes((depth,), (size,), (stride,), (1,), padding)
-    return arranged(x[0], spatial(x, data_format), sizes[0], data_format)
+        message = "MaxPooling supports exactly one of pooling across depth or pooling across width/height."
+    elif channels(shape, data_format) % size:
+        message = "Depthwise max pooling requires the depth window to evenly divide the input depth."
+    elif size != stride:
+        message = "Depthwise max pooling requires the depth window to equal the depth stride."
+    if message:
+        raise kernel_error(message, errors.UnimplementedError)
 
 
 # Maxima
@@ -180,6 +184,7 @@ def _as_spatial(xp: Any, x: Any, ksize: Any, strides: Any, data_format: bytes) -
 
 def _pool_max(xp: Any, x: Any, ksize: Any, strides: Any, padding: bytes, data_format: bytes) -> Any:
     if _over_channels(ksize, data_format):
+        _check_depthwise(x.shape, ksize, strides, data_format)
         rows, k, s, layout = _as_spatial(xp, x, ksize, strides, data_format)
         y = _pool_max(xp, rows, k, s, padding, layout)
         last = channels_last(xp, x, data_format).shape[:-1]
@@ -468,7 +473,7 @@ def max_pool_with_argmax_gradient(made: Any, grad: Tensor, argmax_grad: Any) -> 
 # Averages
 
 
-def _counts(window: Window, dtype: Any) -> Any:
+def counts(window: Window, dtype: Any) -> Any:
     """How many elements each window holds inside the array, as (1, *output, 1)."""
     total = np.ones((1,) * len(window.size))
     for axis, (n, k, s, b, o) in enumerate(
@@ -490,6 +495,8 @@ def _sum(xp: Any, x: Any, window: Window) -> Any:
 
 def _pool_average(xp: Any, x: Any, ksize: Any, strides: Any, padding: bytes, data_format: bytes) -> Any:
     if _over_channels(ksize, data_format):
+        if any(k != 1 for k in spatial(ksize, data_format)):
+            raise kernel_error("Non-spatial pooling is not yet supported.", errors.UnimplementedError)
         rows, k, s, layout = _as_spatial(xp, x, ksize, strides, data_format)
         y = _pool_average(xp, rows, k, s, padding, layout)
         last = channels_last(xp, x, data_format).shape[:-1]
@@ -497,7 +504,7 @@ def _pool_average(xp: Any, x: Any, ksize: Any, strides: Any, padding: bytes, dat
     x = channels_last(xp, x, data_format)
     window = _window(x.shape, ksize, strides, padding, data_format)
     wide = x.astype(np.float32) if x.dtype.itemsize == 2 else x
-    return as_format(xp, (_sum(xp, wide, window) / _counts(window, wide.dtype)).astype(x.dtype), data_format)
+    return as_format(xp, (_sum(xp, wide, window) / counts(window, wide.dtype)).astype(x.dtype), data_format)
 
 
 def _pool_average_gradient(
@@ -511,7 +518,7 @@ def _pool_average_gradient(
         dx = _pool_average_gradient(xp, [rows.shape[0], shape[-1], 1, 1], rows, k, s, padding, layout)
         return as_format(xp, xp.reshape(dx, shape), data_format)
     window = _window(shape, ksize, strides, padding, data_format)
-    each = dy / _counts(window, dy.dtype)
+    each = dy / counts(window, dy.dtype)
     if window.tiles_input:
         dx = _repeated(xp, each, window)
     elif not prod(shape) or not prod(window.output):
@@ -587,6 +594,18 @@ def avg_pool3d_gradient(made: Any, grad: Tensor) -> Tensor:
 @avg_pool3d_grad_op.gradient
 def avg_pool3d_grad_gradient(made: Any, grad: Tensor) -> Any:
     return stop_gradient(made.inputs[0]), avg_pool3d_op(grad, **_same(made))
+
+
+for _op in (
+    max_pool_op,
+    max_pool_grad_op,
+    max_pool3d_op,
+    avg_pool_op,
+    avg_pool_grad_op,
+    avg_pool3d_op,
+    max_pool_with_argmax_op,
+):
+    _op.check(_check_batch)
 
 
 # What programs call

@@ -29,7 +29,7 @@ from evergraph.ops.shaping import shape as shape_of
 _BLOCKS_EACH = 256
 
 
-class _Streams:
+class Streams:
     """Many streams of uniform and normal float64 numbers, read one by one and by whoever needs one."""
 
     def __init__(self, first_blocks: np.ndarray, seed: int, seed2: int) -> None:
@@ -53,12 +53,12 @@ class _Streams:
         return held[who, left[who]]
 
 
-def _streams(counter: Any, outputs: int, seed: int, seed2: int) -> _Streams:
+def _streams(counter: Any, outputs: int, seed: int, seed2: int) -> Streams:
     first = np.uint64(counter) + np.arange(outputs, dtype=np.uint64) * np.uint64(_BLOCKS_EACH)
-    return _Streams(first, seed, seed2)
+    return Streams(first, seed, seed2)
 
 
-def _gamma(alpha: np.ndarray, streams: _Streams) -> np.ndarray:
+def _gamma(alpha: np.ndarray, streams: Streams) -> np.ndarray:
     """G. Marsaglia and W. Tsang, "A simple method for generating gamma variables", 2000. One `alpha` an output."""
     result = np.zeros(alpha.shape)
     everyone = np.arange(len(alpha))
@@ -83,7 +83,7 @@ def _gamma(alpha: np.ndarray, streams: _Streams) -> np.ndarray:
     return result
 
 
-def _poisson(rate: np.ndarray, streams: _Streams, largest: float) -> np.ndarray:
+def _poisson(rate: np.ndarray, streams: Streams, largest: float) -> np.ndarray:
     """For small rates D. Knuth's product of uniforms; else W. Hörmann, "The transformed rejection method", 1993."""
     result = np.zeros(rate.shape)
     everyone = np.arange(len(rate))

@@ -152,6 +152,20 @@ def uniform_int(
     return _filled(xp, counter, shape, seed, seed2, dtype, _per_block(dtype), integers)
 
 
+def uniform_bits(xp: Any, counter: Any, *, shape: Shape, seed: Any, seed2: Any, dtype: Any) -> Any:
+    """Draw integers from the whole range of `dtype`: int32, uint32, int64 or uint64."""
+    dtype = np.dtype(dtype)
+    if dtype.name not in ("int32", "uint32", "int64", "uint64"):
+        raise TypeError(f"random integers have 32 or 64 bits, not {dtype.name}")
+
+    def integers(words: Any) -> Any:
+        if dtype.itemsize == 8:
+            words = (_word64(xp, words[1], words[0]), _word64(xp, words[3], words[2]))
+        return _lanes(xp, *words).view(dtype)
+
+    return _filled(xp, counter, shape, seed, seed2, dtype, _per_block(dtype), integers)
+
+
 def shuffle(xp: Any, counter: Any, value: Any, *, seed: Any, seed2: Any) -> Any:
     """Put the rows of `value` (its first axis) in random order.
 

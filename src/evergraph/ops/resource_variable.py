@@ -205,25 +205,40 @@ class ResourceVariable(Variable):
             name: the op's name.
             read_value: whether to give the variable as it is after the assignment, rather than the op.
         """
-        tensor = convert_to_tensor(value, dtype=self._dtype)
-        self._shape.assert_is_compatible_with(tensor.shape)
-        return self._done(state.assign_variable_op(self._handle, tensor, name=name), read_value)
+        with self._own_graph():
+            tensor = convert_to_tensor(value, dtype=self._dtype)
+            self._shape.assert_is_compatible_with(tensor.shape)
+            return self._done(state.assign_variable_op(self._handle, tensor, name=name), read_value)
+
+    @contextmanager
+    def _own_graph(self) -> Iterator[None]:
+        """Builds into this variable's graph, whichever is the default, or into a function of it."""
+        graph = get_default_graph()
+        if graph is self._handle.graph or graph.building_function:
+            yield
+        else:
+            with self._handle.graph.as_default():
+                yield
 
     def assign_add(
         self, delta: Any, use_locking: bool | None = None, name: str | None = None, read_value: bool = True
     ) -> Any:
         """Add `delta` to the variable."""
-        with self._after_cached_read():
-            new = state.assign_add_variable_op(self._handle, convert_to_tensor(delta, dtype=self._dtype), name=name)
-        return self._done(new, read_value)
+        with self._own_graph():
+            with self._after_cached_read():
+                delta = convert_to_tensor(delta, dtype=self._dtype)
+                new = state.assign_add_variable_op(self._handle, delta, name=name)
+            return self._done(new, read_value)
 
     def assign_sub(
         self, delta: Any, use_locking: bool | None = None, name: str | None = None, read_value: bool = True
     ) -> Any:
         """Subtract `delta` from the variable."""
-        with self._after_cached_read():
-            new = state.assign_sub_variable_op(self._handle, convert_to_tensor(delta, dtype=self._dtype), name=name)
-        return self._done(new, read_value)
+        with self._own_graph():
+            with self._after_cached_read():
+                delta = convert_to_tensor(delta, dtype=self._dtype)
+                new = state.assign_sub_variable_op(self._handle, delta, name=name)
+            return self._done(new, read_value)
 
     @contextmanager
     def _after_cached_read(self) -> Iterator[None]:
@@ -284,6 +299,9 @@ class ResourceVariable(Variable):
 
     def __copy__(self) -> ResourceVariable:
         return self
+
+    def __deepcopy__(self, memo: Any) -> ResourceVariable:
+        raise NotImplementedError("__deepcopy__() is only available when eager execution is enabled.")
 
 
 class UpdatedVariable(ResourceVariable):

@@ -173,6 +173,11 @@ class Running:
         """Run a function of the graph's library (an attribute of type `func`) and give its results."""
         return self.call(self.op, function, arguments)
 
+    def forget_variable(self, handle: Any) -> bool | None:
+        """Take away the value of the variable that the tensor `handle` names; whether there was one. None for another
+        kind of handle."""
+        return self.call.forget_variable(handle)  # type: ignore[attr-defined]
+
     def library(self) -> Any:
         """The functions of the graph's library for something that outlives this run: `library().bound(graph, function)`
         gives a function of a list of arguments. Random ops in them start their streams anew, and go on from call to call.

@@ -128,10 +128,8 @@ def _betainc_kernel(xp: Any, a: Any, b: Any, x: Any) -> Any:
     from jax.scipy import special
 
     _require_one_shape(a, b, x)
-    if a.dtype != np.float32:
-        return special.betainc(a, b, x)
     # A continued fraction, which single precision is not enough for.
-    return special.betainc(*(t.astype(np.float64) for t in (a, b, x))).astype(np.float32)
+    return special.betainc(*(t.astype(np.float64) for t in (a, b, x))).astype(a.dtype)
 
 
 def _betainc_shape(a: Any, b: Any, x: Any) -> Any:
@@ -161,7 +159,7 @@ betainc = _special("Betainc", _betainc_kernel, _betainc_shape, ("math.betainc", 
 @betainc.numpy
 def betainc_numpy(xp: Any, a: Any, b: Any, x: Any) -> Any:
     _require_one_shape(a, b, x)
-    return _eager("Betainc")(*_wide(a, b, x))
+    return _eager("Betainc")(*(np.asarray(t, np.float64) for t in (a, b, x))).astype(a.dtype)
 
 
 # Twins through the standard library

@@ -23,6 +23,7 @@ from evergraph.framework.shapes import Shape, ShapeError, bracket_text, merge, w
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.gather import check_scatter
 from evergraph.ops.opdef import Op, kernel_error, op, raw_op, require
+from evergraph.ops.running import Running
 from evergraph.ops.scatter import SCATTERS, nd_index, require_rows
 
 # Making variables. What these ops give is a reference or a handle: the executor never calls their kernels.
@@ -163,10 +164,21 @@ def var_is_initialized_shape(resource: Shape) -> Shape:
     return ()
 
 
-@op("DestroyResourceOp", updates=("resource",), blind=("resource",), differentiable=False)
-def destroy_resource_op(xp: Any, resource: Any, *, ignore_lookup_error: bool) -> Any:
-    """Take a variable's value away."""
-    return None
+@op("DestroyResourceOp", host=True, session=True, blind=("resource",), differentiable=False)
+def destroy_resource_op(xp: Any, resource: Any, *, run: Running, ignore_lookup_error: bool) -> None:
+    """Take a variable's value away, or forget a table, an iterator or the like: the op of its handle makes a new one.
+
+    Raises:
+        NotFoundError: if there is nothing to take away, unless `ignore_lookup_error`.
+    """
+    handle = run.op.inputs[0]
+    found = run.forget_variable(handle)
+    if found is None:
+        found = run.resources.remove(resource)
+        if found and hasattr(resource, "release"):
+            resource.release()
+    if not found and not ignore_lookup_error:
+        raise kernel_error(f"Resource {handle.op.name} does not exist.", errors.NotFoundError)
 
 
 # Overwriting whole variables

@@ -418,10 +418,13 @@ class PureVariableScope:
         store.current_scope = self._entered
         return self._entered
 
-    def __exit__(self, *exc: Any) -> None:
-        store = self._store
-        if store.current_scope is not self._entered:
+    def check_is_innermost(self) -> None:
+        if self._store.current_scope is not self._entered:
             raise RuntimeError("Improper nesting of variable_scope.")
+
+    def __exit__(self, *exc: Any) -> None:
+        self.check_is_innermost()
+        store = self._store
         if self._again is not None:
             store.opened = self._old_opened
         else:
@@ -557,6 +560,8 @@ class variable_scope:
         return stack.enter_context(name_scope(self._names))
 
     def __exit__(self, *exc: Any) -> None:
+        assert self._pure is not None
+        self._pure.check_is_innermost()
         self._exits.pop().__exit__(*exc)
 
 

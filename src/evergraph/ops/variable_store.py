@@ -122,11 +122,14 @@ class VariableStore:
         self._vars: dict[str, Variable] = {}
         self._partitioned_vars: dict[str, PartitionedVariable] = {}
 
-    def get_variable(self, name: str, custom_getter: Callable[..., Any] | None = None, **given: Any) -> Any:
+    def get_variable(
+        self, name: str, shape: Any = None, custom_getter: Callable[..., Any] | None = None, **given: Any
+    ) -> Any:
         """Find or make the variable called `name`; the other arguments are those of `tf.get_variable` and `reuse`."""
         if custom_getter is not None and not callable(custom_getter):
             raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter}")
-        dtype = given.get("dtype")
+        given["shape"] = shape
+        dtype = given.get("dtype", dtypes.float32)
         given["dtype"] = getattr(dtype, "base_dtype", dtype)
         given["synchronization"], given["aggregation"], given["trainable"] = checked_modes(
             given.get("synchronization"), given.get("aggregation"), given.get("trainable"), name
@@ -223,8 +226,9 @@ class VariableStore:
                     initial_value = initializer
                 else:
                     raise ValueError(
-                        f"Variable {name} needs a fully defined shape, not {shape}: only an initializer without "
-                        "arguments, or a value in place of an initializer, says the shape by itself."
+                        "The initializer passed is not valid. It should be a callable with no arguments and the shape "
+                        "should not be provided or an instance of `tf.keras.initializers.*' and `shape` should be fully "
+                        f"defined. Variable {name} needs a fully defined shape, not {shape}."
                     )
         made = Variable(
             initial_value=initial_value,

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.compiler.effects import VARIABLE_OPS, variable_key
+from evergraph.compiler.effects import VARIABLE_OPS, shared_reference, variable_key, variable_of
 from evergraph.compiler.interpret import as_array, as_value, located
 from evergraph.compiler.plan import Plan, is_fed_placeholder
-from evergraph.compiler.regions import ENTERS, EXITS, MERGES, NEXTS, SWITCHES
+from evergraph.compiler.regions import ENTERS, EXITS, MERGES, NEXTS, SWITCHES, in_order
 from evergraph.framework import dtypes, errors
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -105,10 +105,37 @@ class Dataflow:
             return self.fed[t]
         value, seen = self.results.get(t, (DEAD, 0))
         if value is DEAD:
+            self._check_frames()
             raise errors.InvalidArgumentError(
                 None, t.op, f"Retval[0] does not have value: {t.name!r} is in a branch that was not taken"
             )
+        # A fetched reference is looked at when the run is over.
+        reference = t if t.dtype._is_ref_dtype else shared_reference(t, frozenset(self.fed))
+        declared = None if reference is None else variable_of(reference)
+        if declared is not None and (versions := self.history.get(variable_key(declared))):
+            return np.array(versions[-1][1])
         return self._value(value, seen) if isinstance(value, Reference) else value
+
+    def _check_frames(self) -> None:
+        """Refuse an op that waits for two loops at once: it never runs, nor what comes after it."""
+        frames: dict[Operation, tuple[str, ...]] = {}
+        for op in in_order(self.plan.ops, frozenset(self.fed)):
+            places: dict[tuple[str, ...], Operation] = {}
+            for t in op.inputs:
+                source = t.op
+                if t in self.fed or source not in frames or source.type == "Const":
+                    continue
+                path = frames[source][:-1] if source.type in EXITS else frames[source]
+                places.setdefault(path, source)
+            if len(places) > 1 and op.type not in MERGES:
+                parts = "  ".join(
+                    f"The input {{{{node {source.name}}}}} is in frame '{'/'.join(path)}'." for path, source in places.items()
+                )
+                raise errors.InvalidArgumentError(
+                    None, op, f"{{{{node {op.name}}}}} has inputs from different frames. {parts}"
+                )
+            path = max(places, key=len, default=())
+            frames[op] = (*path, op.attrs["frame_name"].decode()) if op.type in ENTERS else path
 
     def _enqueue(self, frame: Frame, iteration: int, op: Operation) -> None:
         self.order += 1

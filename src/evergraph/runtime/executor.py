@@ -4,6 +4,7 @@ Which way a device stage runs follows from counts and sizes alone, never from a 
 repeat from run to run:
 
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
+- a stage that only puts arrays of the host into variables, as a restore does, is interpreted: nothing is computed;
 - a stage that had little to do stays interpreted: dispatching a compiled program costs more (12 us here for a scalar
   op, against about 1.5 us for each small NumPy op);
 - a stage with more than `LONGEST_CHAIN` element-wise ops in a row stays interpreted: XLA:CPU makes one loop of them, and
@@ -68,7 +69,7 @@ def execute(
 ) -> list[Any]:
     """Run `plan` in a session's `state`; gives the values of its fetches, as TF gives them.
 
-    With `timings`, every op is interpreted, and (op, start ns, end ns) is appended for each. A run that waits longer
+    With `timings`, every op is interpreted, and what it took is appended for each (see `Work`). A run that waits longer
     than until `deadline`, on the clock `time.monotonic`, fails.
     """
     values = run_plan(plan, state, fed, timings, deadline)
@@ -137,6 +138,8 @@ def run_plan(
 def fetched(value: Any) -> Any:
     """A computed value as TF gives it to the program: a writable array, or a NumPy scalar."""
     if isinstance(value, np.ndarray):
+        if value.dtype.names:  # of a quantized type: the integers
+            value = value[value.dtype.names[0]]
         if value.ndim == 0:
             return value[()]
         return value.copy()  # it may be a constant, or what the program fed
@@ -167,6 +170,8 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         forks.lost_its_threads
         or stage.longest_chain > LONGEST_CHAIN
         or stage.holds_handles
+        or stage.only_moves
+        and all(type(registers[r]) is np.ndarray for r in stage.inputs)
         or plan.may_be_dead
         or deadline is not None
         and stage.needs_run
@@ -200,6 +205,8 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
     with state.lock:
+        if state.arrivals:
+            state.settle((*program.donated, *program.kept), program.settled)
         try:
             if state.has_packs or program.packs:
                 donated = [state.packed(k) if type(k) is tuple else state.array(k) for k in program.donated]
@@ -368,7 +375,8 @@ def uninitialized(plan: Plan, state: State, key: str, reader: Operation | None) 
     if declared.type == "VarHandleOp":
         head = (
             f"Error while reading resource variable {key} from Container: localhost. This could mean that the variable "
-            f"was uninitialized. Attempting to use uninitialized value {key}"
+            f"was uninitialized. Not found: Resource localhost/{key}/N10tensorflow3VarE does not exist. Attempting to use "
+            f"uninitialized value {key}"
         )
     else:
         head = f"Attempting to use uninitialized value {declared.name}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler.effects import variable_key, variable_of
 from evergraph.compiler.plan import Plan, make_plan
 from evergraph.formats.functions import body_of
 from evergraph.framework.function_graph import FunctionGraph
@@ -18,6 +19,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import kernel_error
 from evergraph.runtime import devices
+from evergraph.runtime.stacked import Stacked, stacked
 from evergraph.runtime.state import State
 from evergraph.runtime.straight import can_be_straight, stays_interpreted, straight
 
@@ -91,6 +93,17 @@ class Library:
         return call
 
 
+    def stacked(self, graph: Any, function: Any, elements: int) -> Stacked | None:
+        """What of a function can be computed for many elements at once; `elements` of its arguments make one up."""
+        body = body_of(graph, function)
+        plan = plan_of(body)
+        key = f"stacked {elements}"
+        entry = body._attachments.get(key)
+        if entry is None or entry[0] is not plan:
+            entry = body._attachments[key] = plan, stacked(plan, len(body.results), elements)
+        return entry[1]
+
+
 class Caller:
     """What `Running.call` is for a run in `state`."""
 
@@ -107,6 +120,11 @@ class Caller:
             )
         values = self._run_plan(plan_of(body), self._state, arguments, None, self._deadline)
         return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[: len(body.results)]]
+
+    def forget_variable(self, handle: Tensor) -> bool | None:
+        """Take away the value of the variable that `handle` names; None if it names none."""
+        declared = variable_of(handle)
+        return None if declared is None else self._state.forget(variable_key(declared))
 
     def library(self) -> Library:
         """The functions of the graph's library, with random streams that start here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy as np
 from evergraph.framework.operation import Operation
 from evergraph.ops.running import Resources
 from evergraph.runtime import forks
+
+ARRIVAL = 65_536  # bytes
 
 
 class Pack:
@@ -55,6 +57,7 @@ class State:
         self.variables: dict[str, Any] = {}
         self.layout = 0  # grows when a variable changes its shape or type, which makes compiled programs stale
         self.has_packs = False
+        self.arrivals: set[str] = set()  # large variables whose values came from the host, perhaps not yet settled
         self.resources = Resources()
         self._counters: dict[Operation, int] = {}
 
@@ -68,6 +71,28 @@ class State:
             if old is not None and (old.shape != value.shape or old.dtype != value.dtype):
                 self.layout += 1
             variables[key] = value
+            if type(value) is np.ndarray and value.nbytes >= ARRIVAL:
+                self.arrivals.add(key)
+
+    def forget(self, key: str) -> bool:
+        """Take a variable's value away; whether it had one."""
+        with self.lock:
+            found = self.variables.pop(key, None)
+            if type(found) is Row:
+                found.pack.is_whole = False
+            self.layout += 1  # what comes next may be of another shape
+            return found is not None
+
+    def settle(self, keys: Sequence[Any], settled: Callable[[np.ndarray], Any]) -> None:
+        """Bring those of the variables that are still with the host to where they are used. The caller holds the lock.
+
+        A program copies arrays of the host whenever it runs. One after the other, so that only one is there twice.
+        """
+        for key in self.arrivals.intersection(keys):
+            self.arrivals.discard(key)
+            value = self.variables.get(key)
+            if type(value) is np.ndarray:
+                self.variables[key] = settled(value)
 
     def array(self, key: str) -> Any:
         """The value of a variable as an array; a pack that it is in is taken apart. The caller holds the lock.

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from evergraph.formats import files
+from evergraph.formats import files, freeing
 from evergraph.formats.text import from_text, to_text
 from evergraph.framework import convert, errors, log
 from evergraph.framework.api import public
@@ -208,7 +208,7 @@ def remove_checkpoint(
 def _remove(pattern: str) -> None:
     for path in files.matching(pattern):
         with files.translated(path):
-            os.remove(path)
+            freeing.remove(path)
 
 
 def remove_bundle(prefix: str) -> None:

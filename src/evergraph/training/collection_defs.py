@@ -136,7 +136,10 @@ def restore_collections(
                 made = variables.get(value) if is_variable else None
                 if made is None:
                     message = get_collection_proto_type(key)()
-                    message.ParseFromString(value)
+                    try:
+                        message.ParseFromString(value)
+                    except Exception as error:  # protobuf's own class has no public name that all its releases share
+                        raise ValueError(f"an entry of the collection {key!r} cannot be read: {error}") from None
                     if is_variable and not says_trainable:
                         message.trainable = key == GraphKeys.TRAINABLE_VARIABLES
                     made = from_proto(message, import_scope=scope)

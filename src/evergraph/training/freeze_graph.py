@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from evergraph.formats import files, messages
+from evergraph.formats import files, large_constants, messages
 from evergraph.formats.graphdef import import_graph_def
 from evergraph.formats.text import from_text
 from evergraph.runtime.session import Session
@@ -80,7 +80,7 @@ def freeze_graph_with_def_protos(
             variable_names_blacklist=_names(variable_names_blacklist) if variable_names_blacklist else None,
         )
     if output_graph:
-        files.write_file(output_graph, frozen.SerializeToString())
+        files.write_file(output_graph, large_constants.to_file(output_graph, frozen).SerializeToString())
     return frozen
 
 
@@ -110,7 +110,8 @@ def _message(path: str, kind: Any, binary: bool, what: str) -> Any:
     if not os.path.exists(path):
         raise OSError(f"Input {what} file '{path}' does not exist!")
     contents = files.read_file(path)
-    return kind.FromString(contents) if binary else from_text(contents.decode("utf-8"), kind)
+    found = kind.FromString(contents) if binary else from_text(contents.decode("utf-8"), kind)
+    return large_constants.from_file(path, found)
 
 
 def freeze_graph(

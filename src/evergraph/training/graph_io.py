@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from evergraph.formats import large_constants
 from evergraph.formats.files import local, translated, write_file
 from evergraph.formats.text import to_text
 from evergraph.framework import convert
@@ -34,5 +35,6 @@ def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool =
         with translated(directory):
             os.makedirs(local(directory), exist_ok=True)
     path = os.path.join(directory, name)
+    message = large_constants.to_file(path, message)
     write_file(path, to_text(message).encode() if as_text else message.SerializeToString())
     return path

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.formats import large_constants
 from evergraph.formats.tensors import array_to_proto
 from evergraph.framework import log
 from evergraph.framework.api import public
@@ -144,9 +145,10 @@ def convert_variables_to_constants(
     values = dict(zip(fetches, sess.run(list(fetches.values())) if fetches else []))
     log.info("Froze %d variables.", len(values))
     made = type(graph_def)()
+    are_apart = large_constants.are_too_large(iter(values.values()))
     for node in graph_def.node:
         if node.name in values:
-            made.node.append(_constant(node, node.name, node.attr["dtype"], values[node.name]))
+            made.node.append(_constant(node, node.name, node.attr["dtype"], values[node.name], are_apart))
         elif node.name in handle_types:
             copied = made.node.add()
             copied.CopyFrom(node)
@@ -185,9 +187,12 @@ def _trace_handle(node: Any, nodes: dict[str, Any], handle_types: dict[str, Any]
             raise ValueError("Cannot find the variable that is an input to the ReadVariableOp.")
 
 
-def _constant(like: Any, name: str, dtype: Any, value: Any) -> Any:
+def _constant(like: Any, name: str, dtype: Any, value: Any, is_apart: bool = False) -> Any:
     made = type(like)(name=name, op="Const")
     made.attr["dtype"].CopyFrom(dtype)
+    if is_apart:
+        large_constants.put(made, np.asarray(value), dtype.type, owned=True)
+        return made
     made.attr["value"].tensor.CopyFrom(array_to_proto(np.asarray(value), dtype.type))
     return made
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from evergraph.formats import files
+from evergraph.formats import files, large_constants
 from evergraph.formats.graphdef import attr_from_proto, attr_to_proto, import_graph_def
 from evergraph.formats.text import from_text
 from evergraph.framework import opdefs
@@ -326,11 +326,11 @@ def read_meta_graph_file(filename: str) -> Any:
     contents = files.read_file(filename)
     kind = _messages().MetaGraphDef
     try:
-        return kind.FromString(contents)
+        return large_constants.from_file(filename, kind.FromString(contents))
     except Exception as error:  # protobuf's own class has no public name that all its releases share
         problem = error
     try:
-        return from_text(contents.decode("utf-8"), kind)
+        return large_constants.from_file(filename, from_text(contents.decode("utf-8"), kind))
     except ValueError as error:
         raise OSError(f"Cannot parse file {filename}: neither as bytes ({problem}) nor as text ({error})") from None
 

@@ -5,7 +5,7 @@ The arrays of a batch start at multiples of 64 bytes: a compiled program takes s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,77 +13,16 @@ import numpy as np
 from evergraph.framework import errors
 from evergraph.framework.dtypes import DType
 from evergraph.framework.shapes import Shape
+from evergraph.ops.datasets.aligned import aligned
+from evergraph.ops.datasets.captured import Captured
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, Iterator, dataset_op, shape_of
-from evergraph.ops.datasets.mapping import Captured, Map, ParallelMap
+from evergraph.ops.datasets.mapping import Map, ParallelMap
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.datasets.rows import gathered, numbered
+from evergraph.ops.datasets.stacking import batch_of, shape_text
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
-
-_ALIGNMENT = 64
-
-
-def empty(shape: tuple[int, ...], kind: DType) -> np.ndarray:
-    """A new array for the values of `kind`, aligned."""
-    if kind._kind in "SV":
-        return np.empty(shape, object)
-    dtype = np.dtype(kind.np)
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def batch_of(elements: Sequence[Element], types: Sequence[DType], differs: Callable[..., str] | None = None) -> Element:
-    """The batch of some elements.
-
-    Raises:
-        InvalidArgumentError: if their shapes differ, with the message that `differs` gives.
-    """
-    columns = zip(*elements, strict=True)
-    say = differs or _differs
-    return tuple([_stacked(column, kind, i, say) for i, (column, kind) in enumerate(zip(columns, types, strict=True))])
-
-
-def _differs(component: int, first: tuple[int, ...], number: int, other: tuple[int, ...]) -> str:
-    return (
-        f"Cannot batch tensors with different shapes in component {component}. First element had shape {_text(first)} and "
-        f"element {number} had shape {_text(other)}."
-    )
-
-
-def mapped_differs(component: int, first: tuple[int, ...], number: int, other: tuple[int, ...]) -> str:
-    """What `map_and_batch` says."""
-    return (
-        "Cannot add tensor to the batch: number of elements does not match. Shapes are: [tensor]: "
-        f"{_text(other)}, [batch]: {_text(first)}"
-    )
-
-
-def _stacked(values: Sequence[Any], kind: DType, component: int, differs: Callable[..., str]) -> np.ndarray:
-    first = values[0]
-    shape = shape_of(first)
-    if kind._kind == "S" and type(first) is bytes:
-        out = np.empty(len(values), object)
-        out[:] = values
-        for value in values:
-            if type(value) is not bytes:
-                break
-        else:
-            return out
-    out = empty((len(values), *shape), kind)
-    for i, value in enumerate(values):
-        if shape_of(value) != shape:
-            raise kernel_error(differs(component, shape, i, shape_of(value)))
-        out[i] = value if shape or type(value) is not np.ndarray else value[()]
-    return out
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
 
 
 def batch_count(count: int, size: int, drops: bool) -> int:
@@ -94,6 +33,7 @@ def batch_count(count: int, size: int, drops: bool) -> int:
 
 class Batch(Unary):
     kind = "Batch"
+    is_plain = True
 
     def __init__(self, source: Dataset, size: int, drops: bool, types: Any, shapes: Any) -> None:
         super().__init__(source, types, shapes)
@@ -141,7 +81,7 @@ class _Gathered(_Batched):
     def _together(self, elements: list[Element]) -> Element:
         rows = np.array([number for (number,) in elements])
         pairs = zip(self._arrays, self._types, strict=True)
-        return tuple([gathered(a, rows, empty((len(rows), *a.shape[1:]), kind)) for a, kind in pairs])
+        return tuple([gathered(a, rows, aligned((len(rows), *a.shape[1:]), kind)) for a, kind in pairs])
 
 
 class PaddedBatch(Batch):
@@ -195,7 +135,7 @@ def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, compo
                         errors.DataLossError,
                     )
                 sizes[axis] = n
-    out = empty((len(column), *sizes), kind)
+    out = aligned((len(column), *sizes), kind)
     full = tuple(sizes)
     if any(shape_of(element) != full for element in column):
         out[...] = value[()] if isinstance(value, np.ndarray) else value
@@ -267,14 +207,14 @@ class _SparseBatched(_Batched):
             row = "[" + ",".join("?" if n is None else str(n) for n in self._row) + "]"
             if array.ndim != len(sizes):
                 raise kernel_error(
-                    f"Input element had shape ({_text(array.shape)}) that is incompatible with the row shape ({row})."
+                    f"Input element had shape ({shape_text(array.shape)}) that is incompatible with the row shape ({row})."
                 )
             for axis, n in enumerate(array.shape):
                 if self._row[axis] is None:
                     sizes[axis] = max(n, sizes[axis])
                 elif n > sizes[axis]:
                     raise kernel_error(
-                        f"Input element had shape ({_text(array.shape)}) that is larger than the row shape ({row}).",
+                        f"Input element had shape ({shape_text(array.shape)}) that is larger than the row shape ({row}).",
                         errors.DataLossError,
                     )
             places = np.indices(array.shape).reshape(array.ndim, -1).T

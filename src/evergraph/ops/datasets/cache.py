@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import Any
 
 from evergraph.formats.bundle import BundleReader, BundleWriter, data_name, index_name
@@ -17,6 +18,7 @@ from evergraph.ops.opdef import kernel_error
 
 class MemoryCache(Unary):
     kind = "MemoryCache"
+    is_plain = True
 
     def iterator(self, context: Context, name: str) -> Iterator:
         cached = context.caches.get(name)
@@ -34,6 +36,9 @@ class _Kept(Iterator):
 
     def __next__(self) -> Element:
         return next(self._rest)
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(islice(self._rest, count))
 
 
 class _Keeping(Iterator):
@@ -55,6 +60,18 @@ class _Keeping(Iterator):
             raise
         self._elements.append(element)
         return element
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        if self._source is None:
+            return
+        before = len(taken)
+        try:
+            self._source.add_to(taken, count)
+        finally:
+            self._elements += taken[before:]
+        if len(taken) < before + count:
+            self._source = None
+            self.context.caches[self._name] = self._elements
 
 
 class FileCache(Unary):

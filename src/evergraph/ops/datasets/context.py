@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,7 @@ from evergraph.ops import philox
 from evergraph.ops.running import Running
 
 _BLOCKS = 64  # of random numbers made at once
+_MANY_BLOCKS = 1024  # for those who take many
 
 
 class Words:
@@ -24,20 +27,34 @@ class Words:
         seed, seed2: 64-bit integers.
     """
 
-    __slots__ = ("_block", "_seeds", "_words")
+    __slots__ = ("_at", "_block", "_seeds", "_words")
 
     def __init__(self, seed: int, seed2: int) -> None:
         self._seeds = seed, seed2
-        self._block = 0
-        self._words: list[int] = []
+        self._block = self._at = 0
+        self._words = np.empty(0, np.int64)
 
     def __next__(self) -> int:
-        if not self._words:
-            index = np.arange(self._block, self._block + _BLOCKS, dtype=np.uint64)
-            words = np.stack(philox.blocks(np, index, *self._seeds), axis=1).ravel()
-            self._block += _BLOCKS
-            self._words = words[::-1].tolist()
-        return self._words.pop()
+        if self._at == len(self._words):
+            self._make(_BLOCKS)
+        self._at += 1
+        return int(self._words[self._at - 1])
+
+    def take(self, count: int) -> np.ndarray:
+        """The next `count` words, as int64."""
+        missing = count - (len(self._words) - self._at)
+        if missing > 0:
+            self._make(max(_MANY_BLOCKS if self._block else _BLOCKS, -(-missing // 4)))
+        self._at += count
+        return self._words[self._at - count : self._at]
+
+    def _make(self, blocks: int) -> None:
+        """Add words to those that are left."""
+        index = np.arange(self._block, self._block + blocks, dtype=np.uint64)
+        words = np.stack(philox.blocks(np, index, *self._seeds), axis=1).ravel().astype(np.int64)
+        self._block += blocks
+        self._words = np.concatenate([self._words[self._at :], words])
+        self._at = 0
 
 
 class _Deadline(threading.local):
@@ -84,6 +101,7 @@ class Context:
         """Run `target` in a thread of its own; it has to return soon after `is_closed` becomes true."""
         self.check()
         thread = threading.Thread(target=target, name=f"evergraph-{name}", daemon=True)
+        _with_threads.add(self)
         with self._lock:
             self._threads = [t for t in self._threads if t.is_alive()]
             self._threads.append(thread)
@@ -92,6 +110,7 @@ class Context:
     def pool(self) -> Pool:
         with self._lock:
             if self._pool is None:
+                _with_threads.add(self)
                 self._pool = Pool()
             return self._pool
 
@@ -123,6 +142,12 @@ class Context:
 
     def close(self) -> None:
         """Stop all threads."""
+        for thread in self._stop():
+            if thread is not threading.current_thread():
+                thread.join(1.0)
+
+    def _stop(self) -> list[threading.Thread]:
+        """Tell all threads to end, and give those that will soon have done so."""
         self.is_closed = True
         with self._lock:
             waiting, threads, pool = self._waiting[:], self._threads, self._pool
@@ -132,9 +157,25 @@ class Context:
                 condition.notify_all()
         if pool is not None:
             pool.close()
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(1.0)
+        return threads
+
+
+_with_threads: weakref.WeakSet[Context] = weakref.WeakSet()
+_AT_EXIT = 2.0  # s
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End the threads before Python does: one that it ends while it is in a library's C++ takes the process with it."""
+    threads: list[threading.Thread] = []
+    for context in list(_with_threads):
+        pool = context._pool
+        threads += context._stop()
+        if pool is not None:
+            threads += pool.threads
+    deadline = time.monotonic() + _AT_EXIT
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class under_deadline:
@@ -191,7 +232,7 @@ class Pool:
         self.done = threading.Condition()  # notified after each call
         self._condition = threading.Condition()
         self._calls: deque[tuple[Call, Callable[[Any], Any], Any]] = deque()
-        self._threads = 0
+        self.threads: list[threading.Thread] = []
         self._idle = 0
         self._closed = False
 
@@ -199,9 +240,9 @@ class Pool:
         call = Call()
         with self._condition:
             self._calls.append((call, function, argument))
-            if len(self._calls) > self._idle and self._threads < self.MOST:
-                self._threads += 1
-                threading.Thread(target=self._work, name="evergraph-call", daemon=True).start()
+            if len(self._calls) > self._idle and len(self.threads) < self.MOST:
+                self.threads.append(threading.Thread(target=self._work, name="evergraph-call", daemon=True))
+                self.threads[-1].start()
             self._condition.notify()
         return call
 

@@ -44,9 +44,15 @@ class Iterator:
     def __next__(self) -> Element:
         raise NotImplementedError
 
+    def add_to(self, taken: list[Element], count: int) -> None:
+        """Append up to `count` elements, fewer only at the end. Those before one that raises are there when it does."""
+        taken.extend(islice(self, count))
+
     def take(self, count: int) -> list[Element]:
         """Up to `count` elements, fewer only at the end."""
-        return list(islice(self, count))
+        taken: list[Element] = []
+        self.add_to(taken, count)
+        return taken
 
 
 class Dataset:
@@ -58,6 +64,10 @@ class Dataset:
     """
 
     kind = ""  # as iterators are named after it
+    is_plain = False
+    """Whether it does nothing but compute elements from those of its inputs: no effects, no waiting."""
+    origin: tuple[str, tuple[Any, ...], dict[str, Any]] | None = None
+    """The op that made it, with its inputs and attributes (see position.py)."""
 
     def __init__(self, types: Sequence[DType], shapes: Sequence[Shape], inputs: Sequence[Dataset] = ()) -> None:
         self.types, self.shapes, self.inputs = tuple(types), tuple(shapes), tuple(inputs)
@@ -65,6 +75,11 @@ class Dataset:
     @property
     def input(self) -> Dataset:
         return self.inputs[0]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether reading more elements than are asked for makes no difference that anybody could see."""
+        return self.is_plain and all(d.is_free for d in self.inputs)
 
     def iterate(self, context: Context, prefix: str) -> Iterator:
         """A new iterator, at the start."""
@@ -100,7 +115,36 @@ def dataset_op(name: str, session: bool = False) -> Callable[[Callable[..., Any]
     opdef = opdefs.lookup(name)
     assert opdef is not None
     captured = [arg.name for arg in opdef.inputs if arg.is_list and "other_arg" in arg.name]
-    return op(name, host=True, session=session, differentiable=False, blind=captured, shape=_scalar)
+    declare = op(name, host=True, session=session, differentiable=False, blind=captured, shape=_scalar)
+
+    def declared(kernel: Callable[..., Any]) -> Op:
+        made = declare(kernel)
+        made.opdef.kernel = _remembering(name, kernel)
+        return made
+
+    return declared
+
+
+def _remembering(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def make(xp: Any, *inputs: Any, **attrs: Any) -> Any:
+        made = kernel(xp, *inputs, **attrs)
+        # What gives back one of the datasets below it adds nothing; a rewritten copy is not what it is a copy of.
+        if isinstance(made, Dataset) and (made.origin is None or not _is_below(made, inputs)):
+            attrs.pop("run", None)
+            made.origin = name, inputs, attrs
+        return made
+
+    return make
+
+
+def _is_below(dataset: Dataset, inputs: Sequence[Any]) -> bool:
+    waiting = [value for value in inputs if isinstance(value, Dataset)]
+    while waiting:
+        value = waiting.pop()
+        if value is dataset:
+            return True
+        waiting.extend(value.inputs)
+    return False
 
 
 def _scalar(*_: Any) -> Shape:

@@ -6,13 +6,20 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework import errors
 from evergraph.framework.dtypes import DType
-from evergraph.ops.datasets.batching import Batch, batch_of, mapped_differs
+from evergraph.ops.datasets.aligned import aligned
+from evergraph.ops.datasets.batching import Batch
+from evergraph.ops.datasets.captured import Captured, Function
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator
-from evergraph.ops.datasets.mapping import PARALLEL, Captured, Function, ends_or_fails
-from evergraph.ops.datasets.parse_ahead import BoundParse, parse_ahead
+from evergraph.ops.datasets.many import Many, many
+from evergraph.ops.datasets.mapping import PARALLEL, ends_or_fails
+from evergraph.ops.datasets.ragged_column import RaggedColumn
+from evergraph.ops.datasets.rows import gathered, numbered
+from evergraph.ops.datasets.stacking import as_component, batch_of, mapped_differs
 
 
 class MapAndBatch(Batch):
@@ -35,19 +42,30 @@ class MapAndBatch(Batch):
         super().__init__(source, size, drops, types, shapes)
         self.function, self.calls, self.preserves, self.row_types = function, calls, preserves, row_types
 
+    @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self.function.is_pure
+
     def iterator(self, context: Context, name: str) -> Iterator:
         calls = self.calls if self.calls > 0 else 2 * (os.cpu_count() or 1)
         parallel = calls > 1 and not self.function.op_types().isdisjoint(PARALLEL)
-        made = _MappedBatches(
-            self.input.iterate(context, name), self.function.bound(context), self, context if parallel else None
-        )
-        ahead = None if parallel else parse_ahead(self.function)
-        made._ahead = None if ahead is None else ahead.bound(context)
+        function = self.function.bound(context)
+        if parallel:
+            return _MappedBatches(self.input.iterate(context, name), function, self, context)
+        together = many(self.function, self.input.types, context)
+        found = numbered(self.input) if together is not None and together.is_complete else None
+        if found is None:
+            made = _MappedBatches(self.input.iterate(context, name), function, self, None)
+        else:
+            arrays, numbers = found
+            made = _MappedRows(numbers.iterate(context, name), function, self, None)
+            made._arrays = arrays
+        made._many = together
         return made
 
 
 class _MappedBatches(Iterator):
-    _ahead: BoundParse | None = None
+    _many: Many | None = None
 
     def __init__(self, source: Iterator, function: Function, dataset: MapAndBatch, context: Context | None) -> None:
         self._source: Iterator | None = source
@@ -63,12 +81,15 @@ class _MappedBatches(Iterator):
             made, failure = self._in_parallel()
         else:
             elements, failure = self._taken(dataset.size)
-            if self._ahead is not None and failure is None and elements:
-                if len(elements) == dataset.size or not dataset.drops:
-                    batch = self._parsed_ahead(elements)
+            given: list[Element] | None = None
+            if self._many is not None and failure is None and (len(elements) == dataset.size or not dataset.drops):
+                if self._many.is_complete:
+                    batch = self._together(self._many, elements)
                     if batch is not None:
                         return batch
-            made, failure = self._one_by_one(elements, failure)
+                else:
+                    given = self._many.rows(elements)
+            made, failure = self._one_by_one(self._separate(elements), failure, given)
         if failure is not None:
             raise failure
         if len(made) < dataset.size and (dataset.drops or not made):
@@ -81,31 +102,44 @@ class _MappedBatches(Iterator):
         assert self._source is not None
         elements: list[Element] = []
         failure: Exception | None = None
-        for _ in range(count):
+        failed = 0
+        while len(elements) + failed < count:
             try:
-                elements.append(next(self._source))
-            except StopIteration:
-                self._source = None
-                break
+                self._source.add_to(elements, count - failed - len(elements))
             except Exception as error:
                 failure = failure or error
+                failed += 1
+            else:
+                if len(elements) + failed < count:
+                    self._source = None
+                break
         return elements, failure
 
-    def _parsed_ahead(self, elements: list[Element]) -> Element | None:
-        assert self._ahead is not None
-        try:
-            batch = self._ahead.batch(elements)
-            if batch is None:
-                batch = batch_of([tuple(r) for r in self._ahead.results(elements)], self._dataset.row_types)
-            return batch
-        except Exception:  # whatever it is, going through them one by one says it at its element
-            return None
+    def _together(self, together: Many, elements: list[Element]) -> Element | None:
+        """The batch of what the function gives, computed for all elements at once; None if that fails."""
+        columns = together.columns(elements)
+        return None if columns is None else self._batch(columns)
 
-    def _one_by_one(self, elements: list[Element], failure: Exception | None) -> tuple[list[Any], Exception | None]:
+    def _batch(self, columns: list[Any]) -> Element | None:
+        columns = [c.together() if isinstance(c, RaggedColumn) else c for c in columns]
+        if any(c is None for c in columns):
+            return None
+        kinds = self._dataset.row_types
+        return tuple([as_component(column, kind) for column, kind in zip(columns, kinds, strict=True)])
+
+    def _separate(self, elements: list[Element]) -> list[Element]:
+        return elements
+
+    def _one_by_one(
+        self, elements: list[Element], failure: Exception | None, given: list[Element] | None
+    ) -> tuple[list[Any], Exception | None]:
         made: list[Any] = []
-        for element in elements:
+        for i, element in enumerate(elements):
             try:
-                made.append(self._function(element))
+                if given is None or self._many is None:
+                    made.append(self._function(element))
+                else:
+                    made.append(self._many.finish(element, given[i]))
             except errors.OutOfRangeError as error:
                 failure = failure or ends_or_fails(error, self._dataset.preserves)
                 if isinstance(failure, StopIteration):
@@ -142,3 +176,21 @@ class _MappedBatches(Iterator):
             except Exception as error:
                 failure = failure or error
         return made, failure
+
+
+class _MappedRows(_MappedBatches):
+    """Over rows of arrays: the source gives their numbers."""
+
+    _arrays: Element = ()
+
+    def _together(self, together: Many, elements: list[Element]) -> Element | None:
+        if not elements:
+            return None
+        rows = np.array([number for (number,) in elements])
+        pairs = zip(self._arrays, self._dataset.input.types, strict=True)
+        columns = [gathered(a, rows, aligned((len(rows), *a.shape[1:]), kind)) for a, kind in pairs]
+        made = together.of_columns(columns, len(rows))
+        return None if made is None else self._batch(made)
+
+    def _separate(self, elements: list[Element]) -> list[Element]:
+        return [tuple([a[number] for a in self._arrays]) for (number,) in elements]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from evergraph.framework import errors
-from evergraph.ops.datasets.batching import batch_of
+from evergraph.ops.datasets.captured import Captured, Function
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
-from evergraph.ops.datasets.mapping import Captured, Function
 from evergraph.ops.datasets.nesting import OfDatasets
 from evergraph.ops.datasets.order import Unary
+from evergraph.ops.datasets.stacking import batch_of
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
 

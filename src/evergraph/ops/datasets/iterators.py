@@ -11,9 +11,9 @@ from evergraph.framework import errors, shapes
 from evergraph.framework.dtypes import DType
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Shape, ShapeError
+from evergraph.ops.datasets.captured import Captured
 from evergraph.ops.datasets.context import Context, under_deadline
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, arrays, as_array
-from evergraph.ops.datasets.mapping import Captured
 from evergraph.ops.opdef import kernel_error, op
 from evergraph.ops.running import Running
 
@@ -34,13 +34,16 @@ class NamedIterator:
         self.handle = f"iterator {uuid.uuid4()}".encode()
         self._context: Context | None = None
         self._iterator: Iterator | None = None
+        self.dataset: Dataset | None = None
+        self.graph: Any = None  # whose library has the functions of the dataset
+        self.given = 0  # elements given so far, or failed
         self._has_strings = any(kind._kind == "S" for kind in self.types)
 
     @property
     def is_initialized(self) -> bool:
         return self._iterator is not None
 
-    def initialize(self, dataset: Any, run: Running) -> None:
+    def initialize(self, dataset: Any, run: Running, graph: Any = None) -> None:
         if not isinstance(dataset, Dataset):
             raise kernel_error(f"an iterator goes through a dataset, not through {dataset!r}")
         if self.types:
@@ -49,6 +52,7 @@ class NamedIterator:
         iterator = dataset.iterate(context, "Iterator")
         with self.lock:
             old, self._context, self._iterator = self._context, context, iterator
+            self.dataset, self.graph, self.given = dataset, graph or run.op.graph, 0
             self._has_strings = any(kind._kind == "S" for kind in dataset.types)
         if old is not None:
             old.close()
@@ -64,6 +68,7 @@ class NamedIterator:
                     errors.FailedPreconditionError,
                 )
             iterator = self._iterator
+            self.given += 1
             try:
                 if run.deadline is None:
                     element = next(iterator)
@@ -71,12 +76,25 @@ class NamedIterator:
                     with under_deadline(run.deadline):
                         element = next(iterator)
             except StopIteration:
+                self.given -= 1
                 return None
         return tuple(arrays(element)) if self._has_strings else element
 
+    def advance(self, count: int, run: Running) -> None:
+        """Go past `count` elements, those that fail included."""
+        while self.given < count:
+            run.check()
+            try:
+                if self.next(run) is None:
+                    return
+            except errors.CancelledError:
+                raise
+            except errors.OpError:
+                pass  # it failed the first time, too
+
     def release(self) -> None:
         """Let go of everything and stop all threads."""
-        context, self._context, self._iterator = self._context, None, None
+        context, self._context, self._iterator, self.dataset = self._context, None, None, None
         if context is not None:
             context.close()
 

@@ -4,55 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 from evergraph.framework import errors
-from evergraph.framework.operation import Operation
+from evergraph.ops.datasets.captured import Captured, Function
 from evergraph.ops.datasets.context import Call, Context
-from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, as_array, dataset_op
+from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
+from evergraph.ops.datasets.many import Ahead, Many, many
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
-
-Function = Callable[[Sequence[Any]], list[Any]]
 
 # Kernels that compute outside Python's lock, or wait: only with one of these a function gains from threads.
 PARALLEL = frozenset(
     "PyFunc PyFuncStateless EagerPyFunc ReadFile DecodeCompressed DecodeJpeg DecodeAndCropJpeg DecodePng DecodeGif DecodeBmp "
     "DecodeImage DecodeWav EncodeJpeg EncodePng ResizeBilinear ResizeBicubic ResizeArea ResizeNearestNeighbor".split()
 )
-
-
-class Captured:
-    """A function of a graph's library with the values it captured: those follow the arguments of each call."""
-
-    def __init__(self, run: Running, function: Any, values: Sequence[Any]) -> None:
-        self.graph, self.function = run.op.graph, function
-        self.values = list(values)
-        if any(value is None for value in self.values):
-            self._check_references(run.op)
-
-    def _check_references(self, op: Operation) -> None:
-        """A variable without value may be captured as a resource, which the body reads; not by its value."""
-        for t in op.inputs:
-            if t.dtype._is_ref_dtype:
-                raise kernel_error(f"Attempting to use uninitialized value {t.op.name}", errors.FailedPreconditionError)
-
-    def bound(self, context: Context) -> Function:
-        """The function of an element, in a context."""
-        function, values = context.function(self.graph, self.function), self.values
-
-        def call(element: Sequence[Any]) -> list[Any]:
-            arguments = [as_array(c) if type(c) is bytes else c for c in element]
-            return function(arguments + values if values else arguments)
-
-        return call
-
-    def op_types(self) -> set[str]:
-        """The types of the ops in the function's body, when that was built in this process."""
-        body = self.graph._functions.get(getattr(self.function, "name", self.function))
-        return {op.type for op in getattr(body, "_ops", ())}
 
 
 def ends_or_fails(error: errors.OutOfRangeError, preserves: bool) -> Exception:
@@ -70,7 +39,15 @@ class Map(Unary):
         self.function, self.preserves = function, preserves
 
     def iterator(self, context: Context, name: str) -> Iterator:
-        return _Mapped(self.input.iterate(context, name), self.function.bound(context), self.preserves)
+        source, function = self.input.iterate(context, name), self.function.bound(context)
+        together = many(self.function, self.input.types, context)
+        if together is None:
+            return _Mapped(source, function, self.preserves)
+        return _MappedTogether(source, function, self.preserves, together, self.input.is_free)
+
+    @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self.function.is_pure
 
     def cardinality(self) -> int:
         return self.input.cardinality()
@@ -86,6 +63,62 @@ class _Mapped(Iterator):
             return tuple(self._function(element))
         except errors.OutOfRangeError as error:
             raise ends_or_fails(error, self._preserves) from None
+
+
+class _MappedTogether(_Mapped):
+    """The function is computed for many elements at once, when many are asked for, or nobody can see them being read."""
+
+    def __init__(
+        self, source: Iterator, function: Function, preserves: bool, together: Many, source_is_free: bool
+    ) -> None:
+        super().__init__(source, function, preserves)
+        self._many, self._may_go_ahead = together, source_is_free and together.is_complete
+        self._ahead = Ahead(source)
+        self._made: deque[Element] = deque()
+
+    def __next__(self) -> Element:
+        if not self._made and self._may_go_ahead and self._many.is_small:
+            self._make(self._many.block)
+        if self._made:
+            return self._made.popleft()
+        return self._one(self._ahead.next())
+
+    def _one(self, element: Element, given: Element | None = None) -> Element:
+        try:
+            return tuple(self._function(element) if given is None else self._many.finish(element, given))
+        except errors.OutOfRangeError as error:
+            raise ends_or_fails(error, self._preserves) from None
+
+    def _make(self, count: int) -> None:
+        """Compute up to `count` elements, if that can be done together."""
+        elements = self._ahead.block(count)
+        rows = self._many.rows(elements)
+        if rows is not None:
+            self._ahead.taken(len(elements))
+            self._made.extend(rows)
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
+        ahead, together = self._ahead, self._many
+        while len(taken) < count:
+            if self._made:
+                taken.append(self._made.popleft())
+                continue
+            elements = ahead.block(min(count - len(taken), together.block))
+            if not elements:
+                ahead.ended()
+                return
+            rows = together.rows(elements)
+            if rows is not None and together.is_complete:
+                ahead.taken(len(elements))
+                taken.extend(rows)
+                continue
+            try:
+                for i, element in enumerate(elements):
+                    ahead.taken(1)
+                    taken.append(self._one(element, None if rows is None else rows[i]))
+            except StopIteration:
+                return
 
 
 class ParallelMap(Map):
@@ -171,7 +204,15 @@ class Filter(Unary):
         self.function, self.stops = function, stops
 
     def iterator(self, context: Context, name: str) -> Iterator:
-        return _Filtered(self.input.iterate(context, name), self.function.bound(context), self.stops)
+        source, predicate = self.input.iterate(context, name), self.function.bound(context)
+        together = many(self.function, self.input.types, context)
+        if together is None or not together.is_complete or self.stops:
+            return _Filtered(source, predicate, self.stops)
+        return _FilteredTogether(source, predicate, together, self.input.is_free)
+
+    @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self.function.is_pure
 
 
 class _Filtered(Iterator):
@@ -190,18 +231,69 @@ class _Filtered(Iterator):
             except StopIteration:
                 self._source = None
                 raise
-            result = self._predicate(element)
-            if len(result) != 1 or getattr(result[0], "size", 1) != 1:
-                raise kernel_error(
-                    "`predicate` must returns a scalar bool tensor."
-                    if self._stops
-                    else "Filter predicate `f` must return a scalar bool."
-                )
-            if bool(result[0]):
+            if self._holds(element):
                 return element
             if self._stops:
                 self._source = None
                 raise StopIteration
+
+    def _holds(self, element: Element) -> bool:
+        result = self._predicate(element)
+        if len(result) != 1 or getattr(result[0], "size", 1) != 1:
+            raise kernel_error(
+                "`predicate` must returns a scalar bool tensor."
+                if self._stops
+                else "Filter predicate `f` must return a scalar bool."
+            )
+        return bool(result[0])
+
+
+class _FilteredTogether(_Filtered):
+    """The predicate is computed for many elements at once."""
+
+    def __init__(self, source: Iterator, predicate: Function, together: Many, source_is_free: bool) -> None:
+        super().__init__(source, predicate, False)
+        self._many = together
+        self._ahead = Ahead(source)
+        self._chosen: deque[Element] = deque()
+        self._may_go_ahead = source_is_free
+
+    def __next__(self) -> Element:
+        while not self._chosen:
+            if not self._may_go_ahead or not self._many.is_small:
+                while True:
+                    element = self._ahead.next()
+                    if self._holds(element):
+                        return element
+            self._choose(self._many.block)
+        return self._chosen.popleft()
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
+        try:
+            while len(taken) < count:
+                if self._chosen:
+                    taken.append(self._chosen.popleft())
+                else:
+                    self._choose(self._many.block if self._may_go_ahead else min(count - len(taken), self._many.block))
+        except StopIteration:
+            return
+
+    def _choose(self, count: int) -> None:
+        """Read up to `count` elements and keep those that the predicate is true for."""
+        elements = self._ahead.block(count)
+        if not elements:
+            elements = [self._ahead.next()]  # most often, there is none, or an error
+        columns = self._many.columns(elements)
+        if columns is None or columns[0].ndim != 1:
+            for element in elements:
+                self._ahead.taken(1)
+                if self._holds(element):
+                    self._chosen.append(element)
+            return
+        self._ahead.taken(len(elements))
+        self._many.grow()
+        self._chosen.extend(compress(elements, columns[0].tolist()))
 
 
 class Scan(Unary):

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from evergraph.ops.datasets.captured import Captured
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
-from evergraph.ops.datasets.mapping import Captured
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.datasets.readers import Files
 from evergraph.ops.datasets.reading_ahead import ReadAhead
@@ -35,6 +35,10 @@ class FlatMap(OfDatasets):
         super().__init__(source, types, shapes)
         self.function = function
 
+    @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self.function.is_pure
+
     def iterator(self, context: Context, name: str) -> Iterator:
         return _FlatMapped(context, self, name)
 
@@ -58,18 +62,15 @@ class _FlatMapped(Iterator):
                 self._current = None
         raise StopIteration
 
-    def take(self, count: int) -> list[Element]:
-        taken: list[Element] = []
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
         while self._source is not None and len(taken) < count:
             if self._current is None:
                 self._advance()
                 continue
-            wanted = count - len(taken)
-            part = self._current.take(wanted)
-            taken += part
-            if len(part) < wanted:
+            self._current.add_to(taken, count - len(taken))
+            if len(taken) < count:
                 self._current = None
-        return taken
 
     def _advance(self) -> None:
         assert self._source is not None
@@ -97,6 +98,10 @@ class Interleave(OfDatasets):
         if block <= 0:
             raise kernel_error("`block_length` must be > 0")
         self.kind, self.function, self.cycle, self.block = kind, function, cycle, block
+
+    @property
+    def is_plain(self) -> bool:  # type: ignore[override]
+        return self.function.is_pure
 
     def iterator(self, context: Context, name: str) -> Iterator:
         return _Interleaved(context, self, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ class Unary(Dataset):
 
 
 class Take(Unary):
+    is_plain = True
+
     def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
         super().__init__(source, types, shapes)
         self.count = count
@@ -54,13 +57,27 @@ class _Taken(Iterator):
         if self._source is None:
             raise StopIteration
         if self._left:
+            element = next(self._source)
             self._left -= 1  # goes below zero for a count of -1: everything
-            return next(self._source)
+            return element
         self._source = None
         raise StopIteration
 
+    def add_to(self, taken: list[Element], count: int) -> None:
+        if self._source is None:
+            return
+        before = len(taken)
+        wanted = count if self._left < 0 else min(count, self._left)
+        try:
+            self._source.add_to(taken, wanted)
+        finally:
+            if self._left > 0:
+                self._left -= len(taken) - before
+
 
 class Skip(Unary):
+    is_plain = True
+
     def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
         super().__init__(source, types, shapes)
         self.count = count
@@ -84,13 +101,25 @@ class _Skipped(Iterator):
         self._source, self._left = source, count
 
     def __next__(self) -> Element:
+        self._skip()
+        return next(self._source)
+
+    def _skip(self) -> None:
         while self._left:
             next(self._source)
             self._left -= 1
-        return next(self._source)
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        try:
+            self._skip()
+        except StopIteration:
+            return
+        self._source.add_to(taken, count)
 
 
 class Repeat(Unary):
+    is_plain = True
+
     def __init__(self, source: Dataset, count: int, types: Any, shapes: Any) -> None:
         super().__init__(source, types, shapes)
         self.count = count
@@ -133,23 +162,25 @@ class _Repeated(Iterator):
                 return element
         raise StopIteration
 
-    def take(self, count: int) -> list[Element]:
-        taken: list[Element] = []
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
         while len(taken) < count and self._source is not None:
-            part = self._source.take(count - len(taken))
-            if part:
-                self._fresh = False
-                taken += part
-            else:
+            before = len(taken)
+            try:
+                self._source.add_to(taken, count - before)
+            finally:
+                if len(taken) > before:
+                    self._fresh = False
+            if len(taken) < count:
                 try:
                     taken.append(self.__next__())
                 except StopIteration:
-                    break
-        return taken
+                    return
 
 
 class Concatenate(Dataset):
     kind = "Concatenate"
+    is_plain = True
 
     def iterator(self, context: Context, name: str) -> Iterator:
         return _Concatenated(self.inputs, context, name)
@@ -178,6 +209,7 @@ class _Concatenated(Iterator):
 
 class Zip(Dataset):
     kind = "Zip"
+    is_plain = True
 
     def iterator(self, context: Context, name: str) -> Iterator:
         return _Zipped([d.iterate(context, f"{name}[{i}]") for i, d in enumerate(self.inputs)])
@@ -206,6 +238,7 @@ class _Zipped(Iterator):
 
 
 class Shard(Unary):
+    is_plain = True
     kind = "Shard"
 
     def __init__(self, source: Dataset, shards: int, index: int, types: Any, shapes: Any) -> None:
@@ -246,40 +279,93 @@ class Prefetch(Unary):
 
     def iterator(self, context: Context, name: str) -> Iterator:
         source = self.input.iterate(context, name)
-        return source if self.size == 0 else Prefetched(context, source, self.OURS if self.size < 0 else self.size)
+        if self.size == 0:
+            return source
+        return Prefetched(context, source, self.OURS if self.size < 0 else self.size, self.input.is_free)
 
     def cardinality(self) -> int:
         return self.input.cardinality()
 
 
+_AT_ONCE = 1e-3  # s
+
+
 class _Buffer:
     """What the thread and the iterator share; the iterator itself must be free to go."""
 
-    def __init__(self, source: Iterator, size: int) -> None:
-        self.source, self.size = source, size
+    def __init__(self, source: Iterator, size: int, may_wait: bool) -> None:
+        self.source, self.size, self.may_wait = source, size, may_wait
         self.condition = threading.Condition()
         self.items: deque[tuple[bool, Any]] = deque()  # (whether it is an element, the element or an error)
         self.ended = self.left = False
+        self.is_making = False  # somebody is at the source
+        self.sleeps = False  # the thread
+
+    def make(self, notifies: bool = True) -> None:
+        """Put the next item in; whoever does this has set `is_making`."""
+        item: tuple[bool, Any] | None = None
+        try:
+            item = True, next(self.source)
+        except StopIteration:
+            pass
+        except BaseException as error:
+            item = False, error
+        with self.condition:
+            if item is None:
+                self.ended = True
+            else:
+                self.items.append(item)
+            self.is_making = False
+            if notifies:
+                self.condition.notify_all()
 
 
 class Prefetched(Iterator):
-    def __init__(self, context: Context, source: Iterator, size: int) -> None:
+    """Whoever finds nothing there while the thread is not at work makes the next element, and the thread is left asleep
+    when the elements are asked for one right after the other: it would only be in the way, as one thread runs Python at a
+    time, and switching takes longer than most elements. That is not for sources that may wait: waiting for the thread can
+    be cancelled."""
+
+    def __init__(self, context: Context, source: Iterator, size: int, is_free: bool) -> None:
         self.context = context
-        self._buffer = _Buffer(source, size)
+        self._buffer = _Buffer(source, size, not is_free)
         self._started = False
+        self._given_at = 0.0  # when the last element was given
 
     def __next__(self) -> Element:
+        is_at_once = time.perf_counter() - self._given_at < _AT_ONCE
+        try:
+            return self._next(is_at_once and not self._buffer.may_wait)
+        finally:
+            self._given_at = time.perf_counter()
+
+    def _next(self, leaves_asleep: bool) -> Element:
         buffer = self._buffer
         if not self._started:
             self._started = True
             context = self.context
             context.start(lambda: _fill(context, buffer), "prefetch")
         with buffer.condition:
-            if not buffer.items:
-                self.context.wait_for(buffer.condition, lambda: buffer.items or buffer.ended)
-            if not buffer.items:
-                raise StopIteration
-            is_element, item = buffer.items.popleft()
+            while not buffer.items:
+                if buffer.ended:
+                    raise StopIteration
+                if not (buffer.is_making or buffer.may_wait):
+                    self.context.check()
+                    buffer.is_making = True
+                    break
+                self.context.wait_for(
+                    buffer.condition,
+                    lambda: buffer.items or buffer.ended or not (buffer.is_making or buffer.may_wait),
+                )
+            else:
+                return self._taken(leaves_asleep)
+        buffer.make(not leaves_asleep)
+        return self._next(leaves_asleep)
+
+    def _taken(self, leaves_asleep: bool) -> Element:
+        buffer = self._buffer
+        is_element, item = buffer.items.popleft()
+        if buffer.sleeps and not leaves_asleep:
             buffer.condition.notify_all()
         if is_element:
             return item
@@ -294,26 +380,18 @@ class Prefetched(Iterator):
 
 
 def _fill(context: Context, buffer: _Buffer) -> None:
-    condition, items, source = buffer.condition, buffer.items, buffer.source
+    condition, items = buffer.condition, buffer.items
     while True:
-        item: tuple[bool, Any]
-        try:
-            item = True, next(source)
-        except StopIteration:
-            with condition:
-                buffer.ended = True
-                condition.notify_all()
-            return
-        except BaseException as error:
-            item = False, error
         with condition:
-            items.append(item)
-            condition.notify_all()
-            while len(items) >= buffer.size and not buffer.left and not context.is_closed:
+            while (buffer.is_making or len(items) >= buffer.size) and not buffer.left and not context.is_closed:
                 # The iterator may be collected while its thread waits: then nobody can be sure to wake it.
+                buffer.sleeps = True
                 condition.wait(1.0)
-            if buffer.left or context.is_closed:
+            buffer.sleeps = False
+            if buffer.left or buffer.ended or context.is_closed:
                 return
+            buffer.is_making = True
+        buffer.make()
 
 
 # Ops

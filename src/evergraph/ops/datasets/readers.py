@@ -27,6 +27,8 @@ class Files(Dataset):
         is_compressed: whether reading them takes decompressing.
     """
 
+    is_plain = True
+
     def __init__(self, kind: str, names: list[str], reader: Reader, is_compressed: bool = False) -> None:
         super().__init__((dtypes.string,), ((),))
         self.kind, self._names, self._reader, self.is_compressed = kind, names, reader, is_compressed
@@ -67,23 +69,20 @@ class _Records(Iterator):
                 self._failed(error)
                 raise
 
-    def take(self, count: int) -> list[Element]:
-        taken: list[Element] = []
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
         while len(taken) < count:
             try:
                 records = self._open()
             except StopIteration:
-                break
-            wanted = count - len(taken)
+                return
             try:
-                part = list(zip(islice(records, wanted), strict=True))
+                taken.extend(zip(islice(records, count - len(taken)), strict=True))
             except Exception as error:
                 self._failed(error)
                 raise
-            taken += part
-            if len(part) < wanted:
+            if len(taken) < count:
                 self._records = self._name = None
-        return taken
 
 
 def file_names(filenames: Any) -> list[str]:

@@ -25,6 +25,7 @@ class RowNumbers(Dataset):
     """The numbers of the rows of arrays."""
 
     kind = TensorSlices.kind
+    is_plain = True
 
     def __init__(self, count: int) -> None:
         super().__init__((dtypes.int64,), ((),))
@@ -41,8 +42,8 @@ class _Numbers(Iterator):
     def __next__(self) -> Element:
         return next(self._rest)
 
-    def take(self, count: int) -> list[Element]:
-        return list(islice(self._rest, count))
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(islice(self._rest, count))
 
 
 def numbered(dataset: Dataset) -> tuple[Element, Dataset] | None:

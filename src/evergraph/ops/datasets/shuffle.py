@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework.dtypes import DType
 from evergraph.framework.shapes import Shape
 from evergraph.ops.datasets.context import Context, Words
@@ -27,6 +29,8 @@ class Shuffle(Unary):
     reshuffles: whether each pass has another order.
     count: how many passes over the input make one over this dataset; -1 for no end.
     """
+
+    is_plain = True
 
     def __init__(
         self,
@@ -92,65 +96,96 @@ class Shuffled(Iterator):
         self._held -= 1
         return element
 
-    def take(self, count: int) -> list[Element]:
-        taken: list[Element] = []
+    def add_to(self, taken: list[Element], count: int) -> None:
+        count += len(taken)
         while len(taken) < count:
+            if self._source is not None and len(self._slices) == 1 and self._held == self._size - 1:
+                if self._add_steadily(taken, count - len(taken)):
+                    continue
+            elif self._source is None and self._held:
+                self._add_last(taken, count - len(taken))
+                continue
             try:
                 taken.append(self.__next__())
             except StopIteration:
-                break
-            if self._source is not None and len(self._slices) == 1 and self._held == self._size - 1:
-                self._take_steadily(taken, count)
-        return taken
+                return
 
-    def _take_steadily(self, taken: list[Element], count: int) -> None:
-        """What `__next__` does again and again while the buffer is full and the source goes on."""
-        buffer, size, words, source, current = self._buffer, self._size, self._words, self._source, self._slices[0]
+    def _add_steadily(self, taken: list[Element], count: int) -> bool:
+        """What `__next__` does again and again while the buffer is full and the source goes on. Whether it did."""
+        source, current, size = self._source, self._slices[0], self._size
         assert source is not None
-        start, end = current
+        arrived: list[Element] = []
         try:
-            while len(taken) < count:
-                element = next(source)
-                buffer[end % size] = element
-                end += 1
-                index = (start + next(words) % (end - start)) % size
-                taken.append(buffer[index])
-                at = start % size
-                buffer[index] = buffer[at]
-                buffer[at] = None
-                start += 1
-        except StopIteration:
-            return  # it will say so again
+            source.add_to(arrived, count)
         finally:
-            current[:] = start, end
+            n, start = len(arrived), current[0]
+            numbers = np.arange(start, start + n)
+            # One element goes to the last place and one is drawn; the first takes its place, and is the last place then.
+            chosen = ((numbers + self._words.take(n) % size) % size).tolist()
+            buffer, draw, before = self._buffer, taken.append, (start - 1) % size
+            for element, place, at in zip(arrived, chosen, (numbers % size).tolist(), strict=True):
+                buffer[before] = element
+                draw(buffer[place])
+                buffer[place] = buffer[at]
+                before = at
+            buffer[before] = None
+            current[:] = start + n, start + n + size - 1
+        return n > 0
+
+    def _add_last(self, taken: list[Element], count: int) -> None:
+        """What `__next__` does again and again once the source has ended."""
+        slices, size, buffer = self._slices, self._size, self._buffer
+        while slices[0][0] == slices[0][1]:
+            slices.popleft()
+        current = slices[0]
+        start, n = current[0], min(count, current[1] - current[0])
+        numbers = np.arange(start, start + n)
+        chosen = ((numbers + self._words.take(n) % (current[1] - numbers)) % size).tolist()
+        for place, at in zip(chosen, (numbers % size).tolist(), strict=True):
+            taken.append(buffer[place])
+            buffer[place] = buffer[at]
+            buffer[at] = None
+        current[0] += n
+        self._held -= n
 
     def _fill(self, first: bool) -> None:
-        buffer, size, slices = self._buffer, self._size, self._slices
-        current = slices[-1]
+        size, slices = self._size, self._slices
         source = self._source
         while source is not None and self._held < size:
+            wanted = size - self._held
+            arrived: list[Element] = []
             try:
-                element = next(source)
+                if wanted == 1:
+                    arrived.append(next(source))
+                else:
+                    source.add_to(arrived, wanted)
             except StopIteration:
+                pass
+            finally:
+                self._put(arrived)
+            first = first and not arrived
+            if len(arrived) < wanted:
                 if first and self._count == -1:
                     return  # an empty input would be gone through for ever
                 self._epoch += 1
-                current = [current[1], current[1]]
-                slices.append(current)
+                slices.append([slices[-1][1], slices[-1][1]])
                 source = self._source = self._dataset.iterate(self.context, self._name)
                 if self._count != -1 and self._epoch >= self._count:
                     source = self._source = None
-            else:
-                first = False
-                at = current[1] % size
-                if at < len(buffer):
-                    buffer[at] = element
-                else:
-                    buffer.append(element)
-                current[1] += 1
-                self._held += 1
             if len(slices) > _MOST_PASSES:
                 return
+
+    def _put(self, arrived: list[Element]) -> None:
+        """Put elements at the end of the newest slice."""
+        buffer, size, current = self._buffer, self._size, self._slices[-1]
+        for element in arrived:
+            at = current[1] % size
+            if at < len(buffer):
+                buffer[at] = element
+            else:
+                buffer.append(element)
+            current[1] += 1
+        self._held += len(arrived)
 
 
 @dataset_op("ShuffleDataset")

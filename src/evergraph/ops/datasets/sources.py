@@ -21,6 +21,7 @@ class Tensors(Dataset):
     """One element."""
 
     kind = "Tensor"
+    is_plain = True
 
     def __init__(self, components: Element, types: Sequence[DType], shapes: Sequence[Shape]) -> None:
         super().__init__(types, shapes)
@@ -42,11 +43,15 @@ class _Listed(Iterator):
     def __next__(self) -> Element:
         return next(self._rest)
 
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(islice(self._rest, count))
+
 
 class TensorSlices(Dataset):
     """The rows of arrays: element i is the i-th slice of each along its first axis."""
 
     kind = "TensorSlice"
+    is_plain = True
 
     def __init__(self, components: Element, types: Sequence[DType], shapes: Sequence[Shape]) -> None:
         super().__init__(types, shapes)
@@ -74,14 +79,15 @@ class _Rows(Iterator):
     def __next__(self) -> Element:
         return next(self._rows)
 
-    def take(self, count: int) -> list[Element]:
-        return list(islice(self._rows, count))
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(islice(self._rows, count))
 
 
 class SparseSlices(Dataset):
     """The rows of a sparse tensor: indices, values and dense shape of each."""
 
     kind = "SparseTensorSlice"
+    is_plain = True
 
     def __init__(self, indices: Any, values: Any, dense_shape: Any, kind: DType) -> None:
         rank = len(dense_shape) - 1
@@ -99,6 +105,7 @@ class SparseSlices(Dataset):
 
 class Range(Dataset):
     kind = "Range"
+    is_plain = True
 
     def __init__(self, numbers: range, types: Sequence[DType], shapes: Sequence[Shape]) -> None:
         super().__init__(types, shapes)
@@ -113,16 +120,20 @@ class Range(Dataset):
 
 class _Numbers(Iterator):
     def __init__(self, numbers: range) -> None:
-        self._rest = iter(numbers)
+        self._rest = zip(map(np.int64, numbers), strict=True)
 
     def __next__(self) -> Element:
-        return (np.int64(next(self._rest)),)
+        return next(self._rest)
+
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(islice(self._rest, count))
 
 
 class Random(Dataset):
     """Numbers from [0, 2**32), without end."""
 
     kind = "Random"
+    is_plain = True
 
     def __init__(self, seed: int, seed2: int, types: Sequence[DType], shapes: Sequence[Shape]) -> None:
         super().__init__(types, shapes)

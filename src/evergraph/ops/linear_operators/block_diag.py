@@ -45,7 +45,7 @@ class LinearOperatorBlockDiag(LinearOperator):
         is_square: bool | None = True,
         name: str | None = None,
     ) -> None:
-        self._operators = checked_operators(operators, "a non-empty list")
+        self._operators = checked_operators(operators, "a non-empty list of")
         hints = {}
         for hint, given, what in (
             ("is_non_singular", is_non_singular, "non-singular"),

@@ -43,7 +43,7 @@ class LinearOperatorComposition(LinearOperator):
         is_square: bool | None = None,
         name: str | None = None,
     ) -> None:
-        self._operators = checked_operators(operators, "a non-empty list")
+        self._operators = checked_operators(operators, "a non-empty list of")
         message = "The composition of non-singular operators is always non-singular."
         is_non_singular = hint_of_all(self._operators, "is_non_singular", is_non_singular, message)
         parents = parents_of(self._operators)

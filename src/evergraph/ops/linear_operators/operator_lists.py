@@ -20,7 +20,7 @@ def checked_operators(operators: Any, expected: str) -> list[LinearOperator]:
     assert_proper_iterable(operators)
     operators = list(operators)
     if not operators:
-        raise ValueError(f"Expected {expected} of operators. Found: {operators}")
+        raise ValueError(f"Expected {expected} operators. Found: {operators}")
     if any(operator.dtype != operators[0].dtype for operator in operators):
         found = "   ".join(str((o.name, o.dtype)) for o in operators)
         raise TypeError(f"Expected all operators to have the same dtype.  Found {found}")

@@ -62,7 +62,7 @@ def _subscribed(t: Tensor, effects: list[SideEffect], waiting: dict[Operation, l
     for reader in t.consumers():
         if reader.outputs and is_subscription(reader.outputs[0]) and reader.inputs[0] is t:
             return _extended(reader.outputs[0], effects)
-    readers = [(op, list(op.inputs).index(t)) for op in t.consumers()]
+    readers = [(op, i) for op in dict.fromkeys(t.consumers()) for i, taken in enumerate(op.inputs) if taken is t]
     waiters = waiting.setdefault(t.op, list(t.op._control_outputs or ()))
     with name_scope(_scope(t)):
         made = [op for effect in effects for op in effect(t)]

@@ -1,7 +1,8 @@
 """A batch of serialized `Example`s as one column for each wanted feature.
 
-The records of a batch are read together (`example_lockstep`), those that are out of the ordinary one by one
-(`example_wire`), which also finds what is wrong with them.
+Records of a batch whose layout has come before are read together as the rows of a matrix (`example_templates`), others
+field by field (`example_lockstep`), those that are out of the ordinary one by one (`example_wire`), which also finds what
+is wrong with them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.framework import dtypes
+from evergraph.ops.datasets.aligned import aligned
 from evergraph.ops.parsing import example_wire
 from evergraph.ops.parsing.example_lockstep import MISSING, Column, Lockstep, objects, ranges
+from evergraph.ops.parsing.example_templates import templates
 from evergraph.ops.parsing.example_wire import BYTES, FLOATS, INTS
 
 _FEW_RECORDS = 8  # fewer than these are read one by one
@@ -53,6 +57,65 @@ def columns(records: Sequence[bytes], wanted: Sequence[tuple[bytes, int]]) -> li
     n = len(records)
     if n < _FEW_RECORDS or sum(map(len, records)) > n * _LARGE_RECORD:
         return _one_by_one(records, range(n), wanted)
+    groups, rest = templates(tuple(wanted)).groups(records)
+    if not groups:
+        return _in_lockstep(records, wanted)
+    if groups[0][1] is None:
+        template, _, rows = groups[0]
+        return [_column(template.values(i, kind, rows), kind, n) for i, (_, kind) in enumerate(wanted)]
+    numbers: list[Any] = [which for _, which, _ in groups]
+    others: list[Column] = []
+    if rest:
+        rest.sort()
+        numbers.append(rest)
+        others = _some(records, rest, wanted)
+    found = []
+    for i, (_, kind) in enumerate(wanted):
+        parts = [template.values(i, kind, rows) for template, _, rows in groups]
+        table = _table(n, numbers, parts, others[i] if rest else None)
+        if table is None:
+            columns_of_one = [_column(part, kind, len(rows)) for part, (_, _, rows) in zip(parts, groups)]
+            found.append(_merged(numbers, [*columns_of_one, others[i]] if rest else columns_of_one))
+        else:
+            found.append(_column(table, kind, n))
+    return found
+
+
+def _column(values: np.ndarray | None, kind: int, n: int) -> Column:
+    """Values of `n` records, [n, count], as a column; None stands for a feature that they do not have."""
+    if values is None:
+        return Column(objects([]) if kind == BYTES else _joined([], kind), np.full(n, MISSING, np.int64))
+    return Column(values.reshape(-1), np.full(n, values.shape[1], np.int64))
+
+
+def _table(n: int, numbers: Sequence[Any], parts: list[np.ndarray | None], other: Column | None) -> np.ndarray | None:
+    """Values of different records as one array, [n, count], if they all have the same number of them."""
+    first = parts[0]
+    if first is None or any(part is None or part.shape[1] != first.shape[1] for part in parts):
+        return None
+    width = first.shape[1]
+    if other is not None and (other.counts != width).any():
+        return None
+    table = aligned((n, width), dtypes.string if first.dtype == object else dtypes.as_dtype(first.dtype))
+    for which, part in zip(numbers, parts):
+        table[which] = part
+    if other is not None:
+        table[numbers[-1]] = other.values.reshape(-1, width)
+    return table
+
+
+def _some(records: Sequence[bytes], which: list[int], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
+    """The columns of some records. Errors name their numbers among all."""
+    if len(which) < _FEW_RECORDS:
+        return _one_by_one(records, which, wanted)
+    try:
+        return _in_lockstep([records[i] for i in which], wanted)
+    except (MalformedRecord, MalformedFeature, WrongKind) as error:
+        raise type(error)(which[error.record], *error.args[1:]) from None
+
+
+def _in_lockstep(records: Sequence[bytes], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
+    n = len(records)
     lockstep = Lockstep(records)
     try:
         lockstep.read(wanted)
@@ -64,9 +127,9 @@ def columns(records: Sequence[bytes], wanted: Sequence[tuple[bytes, int]]) -> li
         return _one_by_one(records, range(n), wanted)
     if together.size == n:
         return fast
-    alone = np.flatnonzero(~lockstep.good).tolist()
-    slow = _one_by_one(records, alone, wanted)
-    return [_merged(f, together, s, np.asarray(alone)) for f, s in zip(fast, slow)]
+    alone = np.flatnonzero(~lockstep.good)
+    slow = _one_by_one(records, alone.tolist(), wanted)
+    return [_merged([together, alone], both) for both in zip(fast, slow)]
 
 
 def _one_by_one(records: Sequence[bytes], which: Sequence[int], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
@@ -104,17 +167,18 @@ def _joined(parts: list[np.ndarray], kind: int) -> np.ndarray:
     return np.concatenate(parts).astype(dtype, copy=False) if parts else np.zeros(0, dtype)
 
 
-def _merged(a: Column, a_rows: np.ndarray, b: Column, b_rows: np.ndarray) -> Column:
-    """Two columns of different records as one, in the order of the records."""
-    counts = np.empty(len(a_rows) + len(b_rows), np.int64)
-    counts[a_rows] = a.counts
-    counts[b_rows] = b.counts
+def _merged(numbers: Sequence[Any], parts: Sequence[Column]) -> Column:
+    """Columns of different records as one, in the order of the records.
+
+    Args:
+        numbers: those of the records of each part.
+    """
+    order = np.argsort(np.concatenate(numbers))  # where each record is in the parts, one after the other
+    counts = np.concatenate([part.counts for part in parts])
+    values = np.concatenate([part.values for part in parts])
     sizes = np.maximum(counts, 0)
     starts = np.cumsum(sizes) - sizes
-    values = np.empty(int(sizes.sum()), a.values.dtype)
-    values[ranges(starts[a_rows], sizes[a_rows])] = a.values
-    values[ranges(starts[b_rows], sizes[b_rows])] = b.values
-    return Column(values, counts)
+    return Column(values[ranges(starts[order], sizes[order])], counts[order])
 
 
 __all__ = [

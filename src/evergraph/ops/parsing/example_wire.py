@@ -42,7 +42,7 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise Malformed("a number is cut off or too long")
 
 
-def _span(data: bytes, at: int, end: int) -> tuple[int, int]:
+def span(data: bytes, at: int, end: int) -> tuple[int, int]:
     """Where the contents of a length-delimited field start and end."""
     if at < end and data[at] < 0x80:
         start, stop = at + 1, at + 1 + data[at]
@@ -66,17 +66,17 @@ def features(data: bytes) -> dict[bytes, tuple[int, int]]:
         if data[at] != 0x0A:
             at = _skipped(data, at, end)
             continue
-        at, stop = _span(data, at + 1, end)
+        at, stop = span(data, at + 1, end)
         while at < stop:
             if data[at] != 0x0A:
                 raise Malformed("expected an entry of the features")
-            at, entry_end = _span(data, at + 1, stop)
+            at, entry_end = span(data, at + 1, stop)
             if at >= entry_end or data[at] != 0x0A:
                 raise Malformed("expected the name of a feature")
-            at, key_end = _span(data, at + 1, entry_end)
+            at, key_end = span(data, at + 1, entry_end)
             if key_end >= entry_end or data[key_end] != 0x12:
                 raise Malformed("expected the value of a feature")
-            start, value_end = _span(data, key_end + 1, entry_end)
+            start, value_end = span(data, key_end + 1, entry_end)
             if value_end != entry_end:
                 raise Malformed("more than a name and a value in an entry of the features")
             found[data[at:key_end]] = start, value_end
@@ -93,7 +93,7 @@ def _skipped(data: bytes, at: int, end: int) -> int:
         case 1:
             at += 8
         case 2:
-            _, at = _span(data, at, end)
+            _, at = span(data, at, end)
         case 5:
             at += 4
         case _:
@@ -115,7 +115,7 @@ def kind(data: bytes, at: int, end: int) -> int | None:
 def values(data: bytes, at: int, end: int) -> list[bytes] | np.ndarray:
     """The elements of a `Feature` that is not empty: a list of bytes, an array of float32 or of int64."""
     what = data[at]
-    at, end = _span(data, at + 1, end)
+    at, end = span(data, at + 1, end)
     if what == BYTES:
         return byte_list(data, at, end)
     if what == FLOATS:
@@ -128,7 +128,7 @@ def byte_list(data: bytes, at: int, end: int) -> list[bytes]:
     while at < end:
         if data[at] != 0x0A:
             raise Malformed("expected an element of a list of bytes")
-        at, stop = _span(data, at + 1, end)
+        at, stop = span(data, at + 1, end)
         found.append(data[at:stop])
         at = stop
     return found
@@ -138,7 +138,7 @@ def _floats(data: bytes, at: int, end: int) -> np.ndarray:
     if at == end:
         return np.zeros(0, np.float32)
     if data[at] == 0x0A:
-        at, stop = _span(data, at + 1, end)
+        at, stop = span(data, at + 1, end)
         if (stop - at) % 4:
             raise Malformed("a list of floats has a part of one")
         return np.frombuffer(data, "<f4", (stop - at) // 4, at)
@@ -154,7 +154,7 @@ def _ints(data: bytes, at: int, end: int) -> np.ndarray:
     if at == end:
         return np.zeros(0, np.int64)
     if data[at] == 0x0A:
-        at, end = _span(data, at + 1, end)
+        at, end = span(data, at + 1, end)
         if end - at > 64:
             return packed_ints(np.frombuffer(data, np.uint8, end - at, at))
         while at < end:
@@ -199,5 +199,6 @@ __all__ = [
     "features",
     "kind",
     "packed_ints",
+    "span",
     "values",
 ]

@@ -18,6 +18,7 @@ from evergraph.framework.sparse import SparseTensor
 from evergraph.framework.tensor import Tensor
 from evergraph.ops import comparisons, shaping, slicing
 from evergraph.ops.checks import Assert
+from evergraph.ops.datasets.aligned import aligned, realigned
 from evergraph.ops.grouping import with_dependencies
 from evergraph.ops.opdef import kernel_error, op
 from evergraph.ops.parsing import example_columns, example_wire
@@ -200,7 +201,7 @@ class _Batch:
         n, counts = len(self._records), column.counts
         size = math.prod(feature.shape)
         if (counts == size).all():
-            return column.values.reshape((n, *feature.shape))
+            return realigned(column.values.reshape((n, *feature.shape)))
         for record in np.flatnonzero((counts != size) & (counts != MISSING))[:1].tolist():
             raise self._error(
                 record,
@@ -211,7 +212,7 @@ class _Batch:
         missing = counts == MISSING
         if missing.any() and not feature.default.size:
             raise self._missing(int(np.flatnonzero(missing)[0]), feature)
-        result = np.empty((n, size), feature.dtype.np)
+        result = aligned((n, size), feature.dtype)
         result[~missing] = column.values.reshape(-1, size)
         result[missing] = feature.default.reshape(1, -1)
         return result.reshape((n, *feature.shape))
@@ -230,8 +231,8 @@ class _Batch:
         longest = int(counts.max(initial=0))
         steps = longest // stride if stride else 0
         if (counts == longest).all():
-            return column.values.reshape((n, steps, *feature.shape[1:]))
-        result = np.empty((n, longest), feature.dtype.np)
+            return realigned(column.values.reshape((n, steps, *feature.shape[1:])))
+        result = aligned((n, longest), feature.dtype)
         result[...] = feature.default.reshape(-1)[0]
         result[np.arange(longest) < counts[:, None]] = column.values
         return result.reshape((n, steps, *feature.shape[1:]))

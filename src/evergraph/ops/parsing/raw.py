@@ -15,6 +15,7 @@ from evergraph.ops.arguments import either
 from evergraph.ops.opdef import kernel_error, op, unchanged_shape
 from evergraph.ops.strings.elements import array_of, listed, text
 
+VARIANT = 21  # the number of that type
 _LARGEST = (1 << 31) - 1  # bytes that a string may have after decompression
 _TYPE_NAMES = {"float16": "half", "float32": "float", "float64": "double"}
 
@@ -161,13 +162,17 @@ def parse_tensor(xp: Any, serialized: Any, *, out_type: Any) -> Any:
 
     from evergraph.formats import messages
     from evergraph.formats.tensors import proto_to_array
+    from evergraph.formats.variants import from_tensor_proto
 
     if np.ndim(serialized):
         raise kernel_error(f"Expected `serialized` to be a scalar, got shape: {bracket_text(np.shape(serialized))}")
     data = listed(serialized)[0]
     try:
         proto = messages.TensorProto.FromString(data)
-        array = proto_to_array(proto)
+        if proto.dtype == VARIANT:
+            array = from_tensor_proto(proto)
+        else:
+            array = proto_to_array(proto)
     except (DecodeError, ValueError, TypeError):
         raise kernel_error(f"Could not parse `serialized` as TensorProto: '{text(data)}'") from None
     if proto.dtype != out_type.as_datatype_enum:
@@ -176,7 +181,7 @@ def parse_tensor(xp: Any, serialized: Any, *, out_type: Any) -> Any:
         raise kernel_error(
             f"Type mismatch between parsed tensor ({_type_name(as_dtype(proto.dtype))}) and dtype ({_type_name(out_type)})"
         )
-    return array
+    return array[()] if proto.dtype == VARIANT and not array.shape else array
 
 
 @parse_tensor.shape
@@ -190,11 +195,21 @@ def serialize_tensor(xp: Any, tensor: Any, *, T: Any) -> Any:
     """Write a tensor as a serialized `TensorProto`, a string scalar."""
     from evergraph.formats import messages
     from evergraph.formats.tensors import array_to_proto
+    from evergraph.formats.variants import to_tensor_proto
 
-    array = np.asarray(tensor)
-    if T.name == "string":
+    if T == VARIANT:
+        array = np.empty((), object) if not hasattr(tensor, "shape") else np.asarray(tensor, object)
+        if not array.shape:
+            array[()] = tensor
+        try:
+            proto = to_tensor_proto(array)
+        except TypeError as error:
+            raise kernel_error(f"cannot serialize a variant: {error}") from None
+    elif T.name == "string":
+        array = np.asarray(tensor)
         proto = array_to_proto(array, int(T))
     else:
+        array = np.asarray(tensor)
         proto = messages.TensorProto(dtype=T.as_datatype_enum)
         for size in array.shape:
             proto.tensor_shape.dim.add(size=size)

@@ -19,7 +19,7 @@ from evergraph.ops.opdef import kernel_error, op, unchanged_shape
 _F = np.float32
 
 
-def _integers(array: np.ndarray) -> np.ndarray:
+def integers(array: np.ndarray) -> np.ndarray:
     """The integers in an array of a quantized type."""
     return array[array.dtype.names[0]] if array.dtype.names else array
 
@@ -33,7 +33,7 @@ def _round(x: Any) -> Any:
 def dequantize(xp: Any, input: Any, min_range: Any, max_range: Any, *, mode: bytes) -> Any:
     """The floats that quantized integers stand for, which are spread over a range."""
     low, high = _F(min_range), _F(max_range)
-    values = _integers(input)
+    values = integers(input)
     least, most = _F(np.iinfo(values.dtype).min), _F(np.iinfo(values.dtype).max)
     x = values.astype(np.float32)
     if mode == b"MIN_COMBINED":
@@ -88,7 +88,7 @@ def quantize_v2_op(
     whole64 = steps.astype(np.float64)
     whole = np.clip(whole64, least, most).astype(kind)
     # An int32 is cut off as x86 processors do it: what is too large for it becomes the least.
-    _integers(made)[...] = whole if mode == b"MIN_FIRST" or most < 2**31 - 1 else np.where(whole64 > most, least, whole)
+    integers(made)[...] = whole if mode == b"MIN_FIRST" or most < 2**31 - 1 else np.where(whole64 > most, least, whole)
     return made, low, high
 
 

@@ -25,6 +25,8 @@ from evergraph.framework import errors
 from evergraph.framework.dtypes import DType
 from evergraph.framework.shapes import Shape, bracket_text
 from evergraph.ops import philox
+from evergraph.ops.datasets.aligned import aligned
+from evergraph.ops.datasets.stacking import column_of
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
 
@@ -304,7 +306,8 @@ class ElementQueue:
         return tuple(d or 0 for d in shape or ())
 
     def _stacked(self, elements: list[Element]) -> list[np.ndarray]:
-        return [np.stack(components) for components in zip(*elements, strict=True)]
+        parts = zip(zip(*elements, strict=True), self.types, strict=True)
+        return [column_of(components, kind, i) for i, (components, kind) in enumerate(parts)]
 
     def _is_closed(self) -> errors.OpError:
         return kernel_error(f"{self.kind} '{self.name}' is closed.", errors.CancelledError)
@@ -366,11 +369,11 @@ class PaddingFifoQueue(FifoQueue):
         batch = []
         for shape, kind, components in zip(self.shapes, self.types, zip(*elements, strict=True), strict=True):
             if shape is not None and None not in shape:
-                batch.append(np.stack(components))
+                batch.append(column_of(components, kind))
                 continue
             sizes = [max(sizes) for sizes in zip(*(c.shape for c in components), strict=True)]
-            whole = np.full((len(components), *sizes), b"" if kind._kind == "S" else np.zeros((), kind.np))
-            whole = whole.astype(kind.np)
+            whole = aligned((len(components), *sizes), kind)
+            whole[...] = b"" if kind._kind == "S" else np.zeros((), kind.np)
             for i, component in enumerate(components):
                 corner: tuple[Any, ...] = (i, *(slice(0, n) for n in component.shape))
                 whole[corner] = component

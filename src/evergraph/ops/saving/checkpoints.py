@@ -20,7 +20,7 @@ from evergraph.formats.checkpoint import CheckpointReader, open_checkpoint
 from evergraph.formats.checkpoint_v1 import CheckpointV1Reader, CheckpointV1Writer
 from evergraph.formats.slices import parse
 from evergraph.framework import errors
-from evergraph.framework.dtypes import DType
+from evergraph.framework.dtypes import DType, variant
 from evergraph.framework.shapes import Shape, ShapeError, merge, with_rank
 from evergraph.ops.opdef import kernel_error, op
 
@@ -90,7 +90,7 @@ def _add_all(writer: Any, names: list[str], specs: list[str], arrays: Any, kinds
         raise kernel_error(f"Got {len(names)} tensor names and {len(specs)} slices but {len(arrays)} tensors.")
     order = sorted(range(len(names)), key=lambda i: names[i]) if isinstance(writer, CheckpointV1Writer) else None
     for i in order or range(len(names)):
-        array = np.asarray(arrays[i])
+        array = _as_array(arrays[i])
         if not specs[i]:
             writer.add(names[i], array, kinds[i])
             continue
@@ -101,6 +101,14 @@ def _add_all(writer: Any, names: list[str], specs: list[str], arrays: Any, kinds
                 f"{specs[i]}, tensor: {list(array.shape)}"
             )
         writer.add_slice(names[i], shape, part, array, kinds[i])
+
+
+def _as_array(value: Any) -> np.ndarray:
+    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
+        return np.asarray(value)
+    array = np.empty((), object)
+    array[()] = value
+    return array
 
 
 @op("MergeV2Checkpoints", host=True, differentiable=False)
@@ -144,7 +152,8 @@ def restore_v2(
     with open_checkpoint(_text(prefix)) as reader:
         _refuse_missing(reader, names)
         _refuse_other_types(reader, names, dtypes)
-        return [_read(reader, name, spec) for name, spec in zip(names, specs)]
+        values = [_read(reader, name, spec) for name, spec in zip(names, specs)]
+    return [v[()] if kind is variant and not v.shape else v for v, kind in zip(values, dtypes)]
 
 
 @restore_v2.shape

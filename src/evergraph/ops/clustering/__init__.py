@@ -1,0 +1,1 @@
+"""Ops for finding clusters of points."""

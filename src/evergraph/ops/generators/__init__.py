@@ -1,0 +1,1 @@
+"""Random numbers whose stream is in a variable: `tf.random.experimental.Generator`."""
