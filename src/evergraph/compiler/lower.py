@@ -88,6 +88,11 @@ class Program:
         self._x64 = jax.enable_x64
         self._put = jax.device_put
 
+    @property
+    def size(self) -> int:
+        """How many instructions and families of them there are to trace."""
+        return len(self.steps)
+
     def __call__(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
     ) -> tuple[list[Any], list[Any] | None, Any]:

@@ -9,6 +9,8 @@ repeat from run to run:
 - a stage with more than `LONGEST_CHAIN` element-wise ops in a row stays interpreted: XLA:CPU makes one loop of them, and
   takes more than linear time over it (1,000 in 1.7 s, 3,000 in 14 s, also with barriers between), while op by op 20,000 of
   them on 100 elements take 0.05 s;
+- a stage of more than `MANY_STEPS` steps on few elements each stays interpreted as well: compiling takes 2 to 5 ms a step
+  and more for each the more there are (a chain of 10,000 with its gradient: minutes), interpreting 2 to 3 us;
 - what runs again is compiled, and so is, at its first run, a stage that handles more than `BIG_ELEMENTS` at once (its
   NumPy kernels would each go through memory on their own, and hold several copies) or draws `BIG_DRAW` random numbers;
 - a stage that keeps changing its signature is compiled for the first `MANY_SIGNATURES`; after that a signature has to
@@ -47,16 +49,19 @@ BIG_DRAW = 4 << 20
 MANY_SIGNATURES = 16
 PATIENCE = 8
 LONGEST_CHAIN = 500
+MANY_STEPS = 2_000
+FEW_ELEMENTS = 512
 MOST_OVERFLOWS = 8
 
 
 class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
-    __slots__ = ("is_checked", "program", "runs", "overflows", "stays_interpreted")
+    __slots__ = ("is_checked", "mean_elements", "program", "runs", "overflows", "stays_interpreted")
 
     def __init__(self) -> None:
         self.runs = 0
+        self.mean_elements = float("inf")  # that an op made when the stage was interpreted
         self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
         self.stays_interpreted = False
         self.program: Program | None = None
@@ -193,10 +198,16 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             _interpret(plan, stage, state, registers, work)
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
+            choice.mean_elements = work.elements / max(work.ops, 1)
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
         static_values.update((r, DEAD) for r in stage.inputs if registers[r] is DEAD)
-        program = choice.program = Program(stage, plan.registers, static_values, state.variables, choice.is_checked)
+        program = Program(stage, plan.registers, static_values, state.variables, choice.is_checked)
+        if choice.mean_elements <= FEW_ELEMENTS and program.size > MANY_STEPS:
+            choice.stays_interpreted = True
+            _interpret(plan, stage, state, registers)
+            return
+        choice.program = program
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
     with state.lock:
