@@ -11,9 +11,7 @@ from evergraph.ops.lowerings import Convolution
 from evergraph.ops.windows import sliding
 from evergraph.ops.xla import convolution
 
-WINDOWS = list(
-    itertools.product(((9, 10),), ((1, 1), (2, 3), (5, 4)), (1, 2, 3), (1, 2), (b"SAME", b"VALID"))
-)
+WINDOWS = list(itertools.product(((9, 10),), ((1, 1), (2, 3), (5, 4)), (1, 2, 3), (1, 2), (b"SAME", b"VALID")))
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride", "dilation", "padding"), WINDOWS)
