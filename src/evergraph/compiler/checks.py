@@ -157,4 +157,4 @@ def checks_apart(
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             return bool(np.asarray(small(*needed_leaves)))
 
-    return check if wanted else None, jax.jit(without_conditions, donate_argnums=(0,))
+    return check if wanted else None, without_conditions
