@@ -5,7 +5,7 @@
 Peers: hand-written JAX in this Python, and, where a Python that has them is named by an environment variable,
 TensorFlow 1.15 (EVERGRAPH_TF1_PYTHON) and TensorFlow 2's compat.v1 (EVERGRAPH_TF2_PYTHON). Each figure is the median
 over rounds, and engines take turns within a round; quote the ratios, since the times are this machine's. Two rounds of
-everything against all peers take three minutes on two quiet cores.
+everything against all peers take twelve minutes on two quiet cores, most of them ResNet-50's.
 """
 
 import argparse
@@ -40,6 +40,22 @@ ROWS = {
     "images_decoded": ("JPEG files decoded, resized, batched: CPU time each", "us", 1, [("tf1", 1)]),
     "rows_shuffled": ("rows of an array shuffled and batched: CPU time a row", "us", 1, [("tf1", 1)]),
 }
+# network: what it is, and the goal for its CPU time as a part of TensorFlow 1.15's (by the clock: 1)
+NETWORKS = {
+    "cnn_train": ("small CNN, 64 images, SGD step", 0.66 * 1.1),
+    "cnn_infer": ("small CNN, 64 images, inference", 1),
+    "resnet50_train": ("ResNet-50, 8 images, momentum step", 0.66 * 1.1),
+    "resnet50_infer": ("ResNet-50, 8 images, inference", 0.92 * 1.1),
+    "resnet50_infer_one": ("ResNet-50, 1 image, inference", 1.1),
+    "mobilenet_infer": ("MobileNet, 8 images, inference", 0.71 * 1.1),
+    "word2vec": ("word2vec, 200,000 words, NCE, 20 steps", 0.53 * 1.1),
+    "transformer": ("Transformer, 16 texts, Adam step", 0.87 * 1.1),
+    "lstm": ("LSTM, 32 sequences of 64, Adam step", 0.6),
+}
+for _network, (_what, _goal) in NETWORKS.items():
+    ROWS[_network + ":cpu"] = (_what + ", CPU", "ms", 1e3, [("tf1", round(_goal, 2))])
+    ROWS[_network + ":clock"] = ("  by the clock", "ms", 1e3, [("tf1", 1)])
+    ROWS[_network + ":first"] = ("  the first one in a process", "ms", 1e3, [])
 WITH_JAX = {"run_small_op", "mlp_step"}
 
 
@@ -81,7 +97,8 @@ def verdict(medians, engine, limit):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    every = list(dict.fromkeys(row.partition(":")[0] for row in ROWS))
+    parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = engines()
@@ -100,8 +117,10 @@ def main():
     for row, name in tqdm(jobs, unit="run", file=sys.stderr):
         python, module = found[name]
         value = measure(python, row, module)
-        if value is not None:
-            samples.setdefault(row, {}).setdefault(name, []).append(value / ROWS[row][2])
+        for part, figure in value.items() if isinstance(value, dict) else [("", value)]:
+            if figure is not None:
+                key = f"{row}:{part}" if part else row
+                samples.setdefault(key, {}).setdefault(name, []).append(figure / ROWS[key][2])
     medians = {row: {name: statistics.median(values) for name, values in by.items()} for row, by in samples.items()}
     if options.json:
         print(json.dumps({"medians": medians, "samples": samples}, indent=1))

@@ -7,6 +7,9 @@ they name a place already.
 
     EVERGRAPH_CACHE=DIR     another place than ~/.cache/evergraph
     EVERGRAPH_CACHE=off     none
+
+Beside them is a list of the stages that it took long to run op by op (`notes.txt`): a process that finds its stage
+there compiles it for the first run already, since that is only reading it.
 """
 
 from __future__ import annotations
@@ -22,29 +25,82 @@ LARGEST = 2 << 30  # bytes; beyond that the oldest programs go
 # Shorter compilations are not worth a file.
 SHORTEST = 0.05  # s
 
+_NOTES = "notes.txt"
+_MOST_NOTES = 10_000
+
 _done = False
+_folder: Path | None = None
+_noted: set[str] | None = None
 
 
 def keep_programs() -> None:
     """Have JAX, which is about to be imported, keep compiled programs on disk; once per process."""
+    folder = _place()
     global _done
-    if _done:
+    if _done or folder is None:
+        _done = True
         return
     _done = True
-    place = os.environ.get(_SWITCH, "")
-    if place.lower() in ("off", "0", "no") or "jax" in sys.modules or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    folder = Path(place or Path.home() / ".cache" / "evergraph") / _machine()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _forget_oldest(folder)
-    except OSError:
-        return  # a place where nothing can be written: programs are compiled each time
     import jax
 
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def note(stage: str) -> None:
+    """Have later processes know that `stage` was compiled, and what it was made of put on disk."""
+    folder = _place()
+    if folder is None or is_noted(stage):
+        return
+    assert _noted is not None
+    _noted.add(stage)
+    try:
+        with open(folder / _NOTES, "a") as notes:
+            notes.write(stage + "\n")
+    except OSError:
+        pass  # the next process will go the long way, too
+
+
+def is_noted(stage: str) -> bool:
+    """Whether `stage` was noted, by this process or one before."""
+    return stage in _notes()
+
+
+def has_notes() -> bool:
+    return bool(_notes())
+
+
+def _notes() -> set[str]:
+    global _noted
+    if _noted is None:
+        folder = _place()
+        try:
+            lines = (folder / _NOTES).read_text().split() if folder is not None else []
+            if len(lines) > _MOST_NOTES and folder is not None:
+                lines = lines[-_MOST_NOTES // 2 :]
+                (folder / _NOTES).write_text("\n".join(lines) + "\n")
+        except OSError:
+            lines = []
+        _noted = set(lines)
+    return _noted
+
+
+def _place() -> Path | None:
+    """The folder, which is there; None if nothing is to be kept."""
+    global _folder
+    if _folder is None and not _done:
+        place = os.environ.get(_SWITCH, "")
+        if place.lower() in ("off", "0", "no") or "jax" in sys.modules or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+            return None
+        folder = Path(place or Path.home() / ".cache" / "evergraph") / _machine()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _forget_oldest(folder)
+        except OSError:
+            return None  # a place where nothing can be written: programs are compiled each time
+        _folder = folder
+    return _folder
 
 
 def _machine() -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.compiler import disk_cache, malloc
+from evergraph.compiler import disk_cache, malloc, pieces
 from evergraph.compiler.checks import checks_apart
 from evergraph.compiler.families import families
 from evergraph.compiler.plan import Instruction, Register, Stage
@@ -28,6 +28,9 @@ from evergraph.ops.tensor_lists import traced as tensor_lists
 
 # A constant above this many elements is an argument of the program: XLA would copy and hash it at every compilation.
 LIFT_LIMIT = 65_536
+
+# A stage of fewer steps is not looked at for whether its program is large.
+MANY_INSTRUCTIONS = 300
 
 
 class Program:
@@ -84,11 +87,16 @@ class Program:
         self.moves = self.device is not None and self.device != jax.local_devices()[0]
         with jax.enable_x64(True):
             self.lifted = [jax.device_put(self.constants[r], self.device) for r in self.lifted_registers]
-        self._compiled: Any = jax.jit(self._trace, donate_argnums=(0,))
+        self._compiled: Any = None
         self._wants_check_first = is_checked and bool(self.donated)
         self._check: Any = None
         self._x64 = jax.enable_x64
         self._put = jax.device_put
+
+    @property
+    def size(self) -> int:
+        """How many instructions and families of them there are to trace."""
+        return len(self.steps)
 
     def __call__(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
@@ -101,6 +109,8 @@ class Program:
                 self._put_check_first(donated, kept, inputs, counters)
             if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
                 return [], None, False
+            if self._compiled is None:
+                self._compile(self._trace, donated, kept, inputs, counters)
             return self._compiled(donated, kept, inputs, self.lifted, counters)
 
     def settled(self, value: np.ndarray) -> Any:
@@ -114,7 +124,31 @@ class Program:
         donated, kept, inputs, counters = args
         found = checks_apart(self._unguarded, donated, kept, inputs, self.lifted, counters)
         if found is not None:
-            self._check, self._compiled = found
+            self._check, main = found
+            self._compile(main, donated, kept, inputs, counters)
+
+    def _compile(self, function: Any, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
+        """Have `function` compiled, whole or, if it is large, in pieces."""
+        import jax
+        from jax.extend.core import jaxpr_as_fun
+
+        if len(self.steps) < MANY_INSTRUCTIONS:
+            self._compiled = jax.jit(function, donate_argnums=(0,))
+            return
+        args = donated, kept, inputs, self.lifted, counters
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+        results = jax.tree.structure(shapes)
+        if len(closed.jaxpr.eqns) >= pieces.MANY_EQUATIONS:
+            given_away = [True] * len(jax.tree.leaves(donated))
+            rest = len(closed.jaxpr.invars) - len(given_away)
+            self._compiled = pieces.Pieces(closed, results, given_away + [False] * rest)
+            return
+        whole = jaxpr_as_fun(closed)
+
+        def traced(*args: Any) -> Any:
+            return jax.tree.unflatten(results, whole(*jax.tree.leaves(args)))
+
+        self._compiled = jax.jit(traced, donate_argnums=(0,))
 
     def _trace(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any

@@ -11,7 +11,8 @@ kind from the inputs, so no two stages can wait for each other.
 Two refinements. Host ops that wait for no device op at all (they read feeds, constants, variables) run first, at level
 -1, and cost no extra device stage. And an operand that must be *static* while a stage is traced (a shape, an axis)
 comes from there too when it follows from feeds by integer arithmetic; when a device op computes it, its reader goes
-one level up, and gets it as a value.
+one level up, and gets it as a value. The other way round, a host op whose inputs follow from constants and shapes alone
+(the shape that a reduced gradient is brought to) is a device op: NumPy does it while the stage is traced.
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ def _is_for_python(t: Tensor) -> bool:
     return op.attrs["element_dtype"]._kind in "SVq"
 
 
+def _moves_objects(op: Operation) -> bool:
+    """Whether `op` takes or gives strings, resources or other things that are no numbers."""
+    return any(t.dtype._base._kind in "SVq" for t in op.inputs) or any(t.dtype._base._kind in "SVq" for t in op.outputs)
+
+
 def _changes_state(op: Any) -> bool:
     """Whether `op` leaves a variable or a random stream elsewhere than it was."""
     if isinstance(op, LoopOp):
@@ -111,7 +117,7 @@ def levels(
     kinds: dict[Operation, Kind] = {}
     placed: dict[str, str] = {}
     for op in ops:
-        if op in on_host or runs_on_host(op):
+        if op in on_host or runs_on_host(op) and not (op.outputs and known.issuperset(op.outputs)):
             kinds[op] = HOST_STATE if _changes_state(op) else HOST
         else:
             device = op._device
@@ -186,13 +192,14 @@ def _known_while_tracing(ops: Sequence[Operation], fed: frozenset[Tensor]) -> se
     for op in ops:
         opdef = op.opdef
         if op.type in ALWAYS_KNOWN:
-            known.update(op.outputs)
+            if not (op.type == "Const" and _moves_objects(op)):
+                known.update(op.outputs)
         elif (
             op.inputs
             and op.type not in ("Loop", "Merge")
-            and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.host)
+            and not (opdef.is_stateful or opdef.updates or opdef.random_blocks or opdef.session)
         ):
-            if all(t in known and t not in fed for t in op.inputs):
+            if all(t in known and t not in fed for t in op.inputs) and not _moves_objects(op):
                 known.update(op.outputs)
     return known
 

@@ -235,6 +235,8 @@ class Tracer:
                 kernel = op.opdef.numpy_kernel or instruction.kernel
                 with np.errstate(all="ignore"):
                     result = kernel(np, *args, **instruction.attrs)
+            elif op.opdef.host:
+                raise Untraceable(f"{op.name!r} ({op.type}) needs its values in the hands of NumPy")
             else:
                 result = instruction.kernel(xp, *args, **instruction.attrs)
         except Untraceable:
@@ -536,12 +538,14 @@ def is_known(value: Any) -> bool:
 def _may_fold(instruction: Instruction) -> bool:
     """Whether the op gives nothing but its outputs; that it may not run at all does not matter."""
     opdef = instruction.op.opdef
-    return not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.host) and opdef.name not in (
+    return not (opdef.updates or opdef.random_blocks or opdef.is_stateful or opdef.session) and opdef.name not in (
         "StackV2", "StackPushV2", "StackPopV2", "StackCloseV2", "Assert", "CheckNumerics"
     )  # fmt: skip
 
 
 def _folds(instruction: Instruction) -> bool:
+    if instruction.op.opdef.host:
+        return True  # only NumPy can do it
     for t in instruction.op.outputs:
         if t.dtype is dtypes.variant:
             return False  # a list of tensors, which has another form in a program

@@ -7,7 +7,10 @@ samplers are missing: they keep counts from one run to the next.)
 
 from __future__ import annotations
 
+import os
+from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,21 +24,66 @@ from evergraph.ops.opdef import kernel_error, op
 _BLOCKS_EACH = 512
 
 
+class _Ahead:
+    """The first words of the runs to come of samplers that run again and again.
+
+    A run's words start a fixed number of blocks after those of the run before. To have the generator make 16 runs' words
+    in one go takes 0.2 ms, those of one run 0.1: a sampler is called at each training step, and takes no longer than that.
+    """
+
+    RUNS = 16
+    MOST_STREAMS = 64
+    MOST_BLOCKS = 4096
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[int, int, int], dict[int, np.ndarray]] = OrderedDict()
+
+    def words(self, start: int, blocks: int, seeds: tuple[int, int], stride: int) -> np.ndarray | None:
+        """The words of at least `blocks` blocks from `start` on; None if this is no run after another."""
+        key = (*seeds, stride)
+        runs = self._made.get(key)
+        if runs is None:
+            runs = self._made[key] = {}
+            if len(self._made) > self.MOST_STREAMS:
+                self._made.popitem(last=False)
+        found = runs.get(start)
+        if found is not None and len(found) >= blocks * philox.WORDS_PER_BLOCK:
+            return found
+        follows = start - stride in runs
+        runs.clear()
+        runs[start] = np.zeros(0, np.uint32)  # so that the next run is known to follow this one
+        if not follows or blocks * self.RUNS > self.MOST_BLOCKS:
+            return None
+        starts = np.uint64(start) + np.uint64(stride) * np.arange(self.RUNS, dtype=np.uint64)
+        index = starts[:, None] + np.arange(blocks, dtype=np.uint64)
+        words = np.stack(philox.blocks(np, index, *seeds), -1).reshape(self.RUNS, -1)
+        runs.update(zip(starts.tolist(), words, strict=True))
+        return words[0]
+
+
+_ahead = _Ahead()
+
+
 class _Words:
     """A stream of 32-bit words, read any number at a time."""
 
-    def __init__(self, counter: Any, seed: int, seed2: int) -> None:
-        self._next = int(counter)
+    def __init__(self, counter: Any, seed: int, seed2: int, stride: int = 0) -> None:
+        self._start = self._next = int(counter)
         self._seeds = seed, seed2
+        self._stride = stride  # how many blocks later the stream of the next run starts
         self._left = np.zeros(0, np.uint32)
 
     def take(self, count: int) -> np.ndarray:
         missing = -(-(count - len(self._left)) // philox.WORDS_PER_BLOCK)
         if missing > 0:
-            index = np.uint64(self._next) + np.arange(missing, dtype=np.uint64)
-            words = philox.blocks(np, index, *self._seeds)
-            self._next += missing
-            self._left = np.concatenate([self._left, np.stack(words, -1).reshape(-1)])
+            words = None
+            if self._stride and self._next == self._start:
+                words = _ahead.words(self._start, missing, self._seeds, self._stride)
+            if words is None:
+                index = np.uint64(self._next) + np.arange(missing, dtype=np.uint64)
+                words = np.stack(philox.blocks(np, index, *self._seeds), -1).reshape(-1)
+            self._next += len(words) // philox.WORDS_PER_BLOCK
+            self._left = np.concatenate([self._left, words]) if len(self._left) else words
         taken, self._left = self._left[:count], self._left[count:]
         return taken
 
@@ -101,27 +149,21 @@ def _weighted(weights: np.ndarray) -> _Distribution:
         total += weight
 
     def draw(words: _Words, n: int) -> np.ndarray:
-        return np.array([_from_bucket(words) for _ in range(n)], np.int64)
-
-    def _from_bucket(words: _Words) -> int:
-        mantissa = words.take(1) & np.uint32(0x7FFFFF) | np.uint32(127 << 23)
-        r = mantissa.view(np.float32)[0] - np.float32(1)
-        bucket = _word_below(words, size)
-        return bucket if r < kept[bucket] else int(alias[bucket])
+        """Each draw reads one word for a number from [0, 1), and one or (very seldom) more for a bucket."""
+        least = 0 if size & (size - 1) == 0 else (2**32 - 1) % size + 1
+        pairs = words.take(2 * n)
+        while (pairs[1::2] < least).any():  # that word would favour small buckets: the draw reads another
+            bad = 2 * int(np.argmax(pairs[1::2] < least)) + 1
+            pairs = np.concatenate([pairs[:bad], pairs[bad + 1 :], words.take(1)])
+        fraction = (pairs[::2] & np.uint32(0x7FFFFF) | np.uint32(127 << 23)).view(np.float32) - np.float32(1)
+        buckets = (pairs[1::2] % np.uint32(size)).astype(np.int64)
+        return np.where(fraction < kept[buckets], buckets, alias[buckets])
 
     def probability(classes: Any) -> Any:
         inside = (classes >= 0) & (classes < size)
         return np.where(inside, weights[np.where(inside, classes, 0)] / total, np.float32(0)).astype(np.float32)
 
     return _Distribution(draw, probability, size)
-
-
-def _word_below(words: _Words, n: int) -> int:
-    least = 0 if n & (n - 1) == 0 else (2**32 - 1) % n + 1
-    while True:
-        word = int(words.take(1)[0])
-        if word >= least:
-            return word % n
 
 
 def _sampled(
@@ -149,7 +191,8 @@ def _distinct(distribution: _Distribution, wanted: int, words: _Words) -> tuple[
     """The first `wanted` different classes, and how many draws it took to see them."""
     drawn = np.zeros(0, np.int64)
     while True:
-        drawn = np.concatenate([drawn, distribution.draw(words, max(wanted, 16))])
+        # Some more than that, since a few will be the same.
+        drawn = np.concatenate([drawn, distribution.draw(words, max(wanted + wanted // 4, 16))])
         _, first = np.unique(drawn, return_index=True)
         if len(first) >= wanted:
             first = np.sort(first)[:wanted]
@@ -171,7 +214,7 @@ def uniform_candidate_sampler_op(
     counter: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: int, seed2: int,
 ) -> Any:  # fmt: skip
     """Classes below `range_max`, each as likely as the next."""
-    words = _Words(counter, seed, seed2)
+    words = _Words(counter, seed, seed2, num_sampled * _BLOCKS_EACH)
     return _sampled(_uniform(range_max), true_classes, num_true, num_sampled, unique, words)
 
 
@@ -181,7 +224,7 @@ def log_uniform_candidate_sampler_op(
     counter: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: int, seed2: int,
 ) -> Any:  # fmt: skip
     """Classes below `range_max`, small ones more likely, as words by falling frequency are: Zipf's law."""
-    words = _Words(counter, seed, seed2)
+    words = _Words(counter, seed, seed2, num_sampled * _BLOCKS_EACH)
     return _sampled(_log_uniform(range_max), true_classes, num_true, num_sampled, unique, words)
 
 
@@ -194,18 +237,33 @@ def fixed_unigram_candidate_sampler_op(
     """Classes in proportion to the weights of a list, or of the last column of a file."""
     if bool(vocab_file) == bool(unigrams):
         raise kernel_error("Must provide either vocab_file or unigrams, and not both.")
+    changed = os.stat(vocab_file.decode()).st_mtime_ns if vocab_file else 0
+    given = _given_weights(vocab_file, changed, tuple(unigrams), distortion, num_reserved_ids, num_shards, shard)
+    if given.size != range_max:
+        raise kernel_error(f"range_max is {range_max}, and there are {given.size} weights")
+    words = _Words(counter, seed, seed2, num_sampled * _BLOCKS_EACH)
+    return _sampled(given, true_classes, num_true, num_sampled, unique, words)
+
+
+@lru_cache(32)
+def _given_weights(
+    vocab_file: bytes,
+    changed: int,
+    unigrams: tuple[float, ...],
+    distortion: float,
+    reserved: int,
+    shards: int,
+    shard: int,
+) -> _Distribution:
+    """Kept from run to run: the table of aliases of a vocabulary takes a while. `changed` is the time of the file."""
     if vocab_file:
         with open(vocab_file.decode()) as lines:
             given = [float(line.rsplit(",", 1)[-1]) for line in lines]
     else:
         given = list(unigrams)
     powers = np.power(np.array(given, np.float32), np.float32(distortion))
-    everything = np.concatenate([np.zeros(num_reserved_ids, np.float32), powers])
-    weights = everything[shard::num_shards]
-    if len(weights) != range_max:
-        raise kernel_error(f"range_max is {range_max}, and there are {len(weights)} weights")
-    words = _Words(counter, seed, seed2)
-    return _sampled(_weighted(weights), true_classes, num_true, num_sampled, unique, words)
+    everything = np.concatenate([np.zeros(reserved, np.float32), powers])
+    return _weighted(everything[shard::shards])
 
 
 @op("AllCandidateSampler", host=True, random=_blocks, shape=_shape_rule, differentiable=False)

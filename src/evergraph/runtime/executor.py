@@ -10,19 +10,25 @@ repeat from run to run:
 - a stage with more than `LONGEST_CHAIN` element-wise ops in a row stays interpreted: XLA:CPU makes one loop of them, and
   takes more than linear time over it (1,000 in 1.7 s, 3,000 in 14 s, also with barriers between), while op by op 20,000 of
   them on 100 elements take 0.05 s;
+- a stage of more than `MANY_STEPS` steps on few elements each stays interpreted as well: compiling takes 2 to 5 ms a step
+  and more for each the more there are (a chain of 10,000 with its gradient: minutes), interpreting 2 to 3 us;
 - what runs again is compiled, and so is, at its first run, a stage that handles more than `BIG_ELEMENTS` at once (its
   NumPy kernels would each go through memory on their own, and hold several copies) or draws `BIG_DRAW` random numbers;
+- so is, at its first run, a stage that an earlier process noted on disk (compiler/disk_cache.py) since it took long to
+  run op by op: its program is there, and only has to be read;
 - a stage that keeps changing its signature is compiled for the first `MANY_SIGNATURES`; after that a signature has to
   come back `PATIENCE` times first.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from evergraph.compiler import disk_cache
 from evergraph.compiler.interpret import Work, interpret
 from evergraph.compiler.lower import Program
 from evergraph.compiler.plan import Plan, Stage
@@ -48,16 +54,23 @@ BIG_DRAW = 4 << 20
 MANY_SIGNATURES = 16
 PATIENCE = 8
 LONGEST_CHAIN = 500
+# A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a small
+# convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than importing JAX.)
+LONG_WORK, LARGE_ARRAYS = 40 << 20, 400 << 10
+MANY_STEPS = 2_000
+FEW_ELEMENTS = 512
 MOST_OVERFLOWS = 8
 
 
 class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
-    __slots__ = ("is_checked", "program", "runs", "overflows", "stays_interpreted")
+    __slots__ = ("is_checked", "mean_elements", "overflows", "program", "runs", "stays_interpreted", "was_long")
 
     def __init__(self) -> None:
         self.runs = 0
+        self.was_long = False  # whether interpreting it took long
+        self.mean_elements = float("inf")  # that an op made when the stage was interpreted
         self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
         self.stays_interpreted = False
         self.program: Program | None = None
@@ -190,7 +203,11 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             return
         choice.runs += 1
         threshold = (
-            0 if _is_big(stage, state, registers) else 1 if len(stage.executables) <= MANY_SIGNATURES else PATIENCE
+            0
+            if _is_big(stage, state, registers) or choice.runs == 1 and _is_noted(stage, key, choice)
+            else 1
+            if len(stage.executables) <= MANY_SIGNATURES
+            else PATIENCE
         )
         if choice.runs <= threshold:
             work = Work()
@@ -198,10 +215,17 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             _interpret(plan, stage, state, registers, work)
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
+            choice.mean_elements = work.elements / max(work.ops, 1)
+            choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
         static_values.update((r, DEAD) for r in stage.inputs if registers[r] is DEAD)
-        program = choice.program = Program(stage, plan.registers, static_values, state.variables, choice.is_checked)
+        program = Program(stage, plan.registers, static_values, state.variables, choice.is_checked)
+        if choice.mean_elements <= FEW_ELEMENTS and program.size > MANY_STEPS:
+            choice.stays_interpreted = True
+            _interpret(plan, stage, state, registers)
+            return
+        choice.program = program
     inputs = [registers[r] for r in program.dynamic_inputs]
     variables = state.variables
     with state.lock:
@@ -234,6 +258,9 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             _run_again(plan, stage, choice, state, registers)
             return
         assert writes is not None
+        if choice.was_long:
+            choice.was_long = False
+            disk_cache.note(_fingerprint(stage, key) + _CHECKED * choice.is_checked)
         if choice.runs == 0 and not state.has_packs:
             # Only the first result can change a variable's shape: the program is for one signature.
             variables.update(zip(program.writes, writes, strict=True))
@@ -273,6 +300,24 @@ def _run_again(plan: Plan, stage: Stage, choice: Choice, state: State, registers
     choice.overflows += 1
     choice.runs = PATIENCE + 1
     choice.stays_interpreted = choice.overflows > MOST_OVERFLOWS
+
+
+_CHECKED = "-checked"
+
+
+def _is_noted(stage: Stage, key: Any, choice: Choice) -> bool:
+    if not disk_cache.has_notes():
+        return False
+    name = _fingerprint(stage, key)
+    choice.is_checked = disk_cache.is_noted(name + _CHECKED)
+    return choice.is_checked or disk_cache.is_noted(name)
+
+
+def _fingerprint(stage: Stage, key: Any) -> str:
+    """A name for a stage with one signature, the same in every process that builds the same graph."""
+    layout, *shapes = key
+    ops = [f"{i.op.name} {i.op.type} {[t.static_shape for t in i.op.outputs]}" for i in stage.instructions]
+    return hashlib.sha256(repr((ops, shapes, stage.kind)).encode()).hexdigest()[:32]
 
 
 def _lacks_values(stage: Stage, state: State) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler.plan import Instruction, Plan, make_plan
-from evergraph.compiler.stages import runs_on_host
+from evergraph.compiler.stages import HOST, HOST_STATE, runs_on_host
 from evergraph.compiler.tracing import Counters, Tracer
 from evergraph.framework import errors, shapes, stacks
 from evergraph.framework.api import public
@@ -132,13 +132,17 @@ def pure_plan(fetches: list[Any], feeds: list[Tensor]) -> Plan:
             + ", ".join(repr(op.name) for op in missing)
         )
     instructions = list(_all_instructions(plan))
-    _refuse([i.op for i in instructions if runs_on_host(i.op) and i.loop is None], "work on the host")
+    on_host = {id(i) for i in _all_instructions(plan, (HOST, HOST_STATE))}
+    refused = [i.op for i in instructions if id(i) in on_host and runs_on_host(i.op) and i.loop is None]
+    _refuse(refused, "work on the host")
     _refuse([i.op for i in instructions if i.op.opdef.updates], "write variables")
     return plan
 
 
-def _all_instructions(plan: Plan) -> Any:
+def _all_instructions(plan: Plan, kinds: Sequence[str] | None = None) -> Any:
     for stage in plan.stages:
+        if kinds is not None and stage.kind not in kinds:
+            continue
         for instruction in stage.instructions:
             yield instruction
             if instruction.loop is not None:
