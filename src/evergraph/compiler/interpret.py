@@ -92,8 +92,12 @@ def interpret_one(
     try:
         if instruction.random >= 0:
             assert counters is not None
-            at = counters[instruction.random]
-            result = kernel(np, *args, counter=np.uint64(at), **instruction.attrs)
+            at = np.uint64(counters[instruction.random])
+            if instruction.session:
+                assert run is not None
+                result = kernel(np, *args, counter=at, run=run.at(instruction.op), **instruction.attrs)
+            else:
+                result = kernel(np, *args, counter=at, **instruction.attrs)
             blocks = blocks_used(instruction, args)
             used[instruction.random] += blocks
             counters[instruction.random] = (counters[instruction.random] + blocks) % 2**64

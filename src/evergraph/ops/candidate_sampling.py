@@ -1,13 +1,13 @@
 """Candidate samplers: a few classes drawn from many, for losses that look at those few only.
 
 Each op gives the sampled classes, and how often each true class and each sampled one is expected among them. They run
-on the host, since distinct classes take an unknown number of tries; the values are TF 1.15's. (The learned unigram
-samplers are missing: they keep counts from one run to the next.)
+on the host, since distinct classes take an unknown number of tries; the values are TF 1.15's.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -266,6 +266,60 @@ def _given_weights(
     return _weighted(everything[shard::shards])
 
 
+class _Learned:
+    """How often each class was a true one so far in a session, counted from 1."""
+
+    def __init__(self, size: int) -> None:
+        self.lock = threading.Lock()
+        self.counts = np.ones(size, np.int64)
+
+    def distribution(self) -> _Distribution:
+        ends = np.cumsum(self.counts)
+        total = int(ends[-1])
+
+        def draw(words: _Words, n: int) -> np.ndarray:
+            least = 0 if total & (total - 1) == 0 else (2**32 - 1) % total + 1
+            found = np.zeros(0, np.uint32)
+            while len(found) < n:
+                more = words.take(n - len(found))
+                found = np.concatenate([found, more[more >= least]])
+            return np.searchsorted(ends, found % np.uint32(total), side="right")
+
+        def probability(classes: Any) -> Any:
+            return self.counts[classes].astype(np.float32) / np.float32(total)
+
+        return _Distribution(draw, probability, len(self.counts))
+
+    def count(self, classes: np.ndarray) -> None:
+        room = max(2**31 - 1 - int(self.counts.sum()), 0)
+        np.add.at(self.counts, classes.reshape(-1)[:room], 1)
+
+
+def _learned_unigram(name: str) -> Any:
+    @op(name, session=True, random=_blocks, shape=_shape_rule, differentiable=False)
+    def sampler(
+        xp: Any, true_classes: Any, *,
+        counter: Any, run: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: int, seed2: int,
+    ) -> Any:  # fmt: skip
+        """Classes in proportion to how often they were true ones in the runs before."""
+        learned = run.resource(b"", b"", lambda: _Learned(range_max))
+        if true_classes.size and not 0 <= true_classes.min() <= true_classes.max() < range_max:
+            raise kernel_error(
+                f"true_classes are from {true_classes.min()} to {true_classes.max()}, not in [0, {range_max})"
+            )
+        with learned.lock:
+            words = _Words(counter, seed, seed2, num_sampled * _BLOCKS_EACH)
+            found = _sampled(learned.distribution(), true_classes, num_true, num_sampled, unique, words)
+            learned.count(true_classes)
+        return found
+
+    return sampler
+
+
+learned_unigram_candidate_sampler_op = _learned_unigram("LearnedUnigramCandidateSampler")
+thread_unsafe_unigram_candidate_sampler_op = _learned_unigram("ThreadUnsafeUnigramCandidateSampler")
+
+
 @op("AllCandidateSampler", host=True, random=_blocks, shape=_shape_rule, differentiable=False)
 def all_candidate_sampler_op(xp: Any, true_classes: Any, *, counter: Any, num_sampled: int) -> Any:
     """All the classes there are: to test with, instead of a sampler."""
@@ -385,6 +439,26 @@ def fixed_unigram_candidate_sampler(
         seed=seed1,
         seed2=seed2,
         name=name,
+    )
+
+
+@public("random.learned_unigram_candidate_sampler", "nn.learned_unigram_candidate_sampler")
+def learned_unigram_candidate_sampler(
+    true_classes: Any,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    range_max: int,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Any:
+    """Sample classes in proportion to how often they were true ones; arguments as of `uniform_candidate_sampler`.
+
+    Counts start at 1, belong to the op in a session, and grow after each run.
+    """
+    seed1, seed2 = get_seed(seed)
+    return learned_unigram_candidate_sampler_op(
+        true_classes, num_true, num_sampled, unique, range_max, seed1, seed2, name
     )
 
 
