@@ -167,7 +167,30 @@ def test_a_graph_with_gradients_reads_back():
         np.testing.assert_allclose(session.run(dx, {x: INPUTS[0]}), expected)
 
 
-def test_what_a_branch_drew_at_random_is_told():
+def test_what_a_branch_drew_at_random_is_kept_for_its_gradient():
+    def build():
+        x = tf.placeholder(tf.float32, [2])
+
+        @function.Defun(tf.float32)
+        def drawn(x):
+            return x * tf.random_uniform([2], 0.5, 1.5, seed=3)
+
+        @function.Defun(tf.float32)
+        def alone(x):
+            return x * 3.0
+
+        (y,) = functional_ops.If(x[0] > 0.0, [x], drawn, alone)
+        again = tf.gradients(y * 2.0, x)
+        return x, [y, *tf.gradients(y, x), *again]
+
+    for value, runs in zip(INPUTS, made_here(build, *INPUTS), strict=True):
+        for y, dx, again in runs:
+            np.testing.assert_allclose(y, value * dx, rtol=1e-5)
+            np.testing.assert_allclose(again, 2.0 * dx, rtol=1e-5)
+        assert np.allclose(runs[0][0], runs[1][0]) == (value[0] < 0.0)
+
+
+def test_a_call_that_draws_at_random_in_a_loop_is_refused():
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [2])
 
@@ -175,10 +198,14 @@ def test_what_a_branch_drew_at_random_is_told():
         def drawn(x):
             return x * tf.random_uniform([2])
 
-        @function.Defun(tf.float32)
-        def alone(x):
-            return x
+        @function.Defun(tf.int32, tf.float32)
+        def goes_on(i, x):
+            return i < 4
 
-        (y,) = functional_ops.If(x[0] > 0.0, [x], drawn, alone)
-        with pytest.raises(tf.errors.UnimplementedError, match="random_uniform"):
+        @function.Defun(tf.int32, tf.float32)
+        def turn(i, x):
+            return i + 1, drawn(x)
+
+        _, y = functional_ops.While([0, x], goes_on, turn)
+        with pytest.raises(tf.errors.UnimplementedError, match="draws random numbers"):
             tf.gradients(y, x)

@@ -58,6 +58,17 @@ FUNCTIONS = {
     "one hot": (lambda x: [tf.one_hot(x, 3, axis=0), tf.one_hot(x, 3, 5.0, -5.0, axis=1)], (TABLE,)),
     "gathered": (lambda x: tf.gather(tf.constant([[1, 2], [3, 4], [5, 6]]), x % 3), (TABLE,)),
     "strings": (lambda s: [tf.string_to_number(s), tf.strings.length(s), tf.string_to_hash_bucket_fast(s, 7)], (TEXT,)),
+    "texts": (
+        lambda s: [
+            tf.strings.lower(s),
+            tf.strings.upper(s),
+            tf.strings.strip(s),
+            tf.strings.substr(s, 0, 1),
+            tf.strings.regex_replace(s, "[0-9]", "x"),
+            tf.strings.regex_full_match(s, "-.*"),
+        ],
+        (TEXT,),
+    ),
     "columns": (lambda s: tf.decode_csv(s, [[0.0]]) + tf.decode_csv(s, [[""]]), (TEXT,)),
     "constants": (lambda x: [tf.constant("a"), x, tf.shape(x), tf.zeros([2]) + 1.0], (ROWS,)),
 }
@@ -147,7 +158,8 @@ def of_lists_together(s):
 
 def of_words(s):
     words = tf.string_split([s]).values
-    return [words, tf.string_to_hash_bucket_fast(words, 9), tf.strings.length(words), tf.size(words), words[:2]]
+    hashed = tf.string_to_hash_bucket_fast(tf.strings.lower(words), 9)
+    return [words, hashed, tf.strings.length(words), tf.size(words), words[:2], tf.strings.substr(words, 0, 1)]
 
 
 RAGGED = {

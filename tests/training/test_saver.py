@@ -214,16 +214,18 @@ def test_uninitialized_variables_cannot_be_saved(sess, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_restore_compiles_nothing_and_values_settle_where_they_are_used(tmp_path):
+def test_saves_and_restores_compile_nothing_and_values_settle_where_they_are_used(tmp_path):
     """Values of the host would be copied at every run."""
     program = """
 import sys, numpy as np, evergraph as tf
 v = tf.get_variable("v", initializer=np.arange(250_000, dtype=np.float32).reshape(500, 500))
+parts = tf.get_variable("p", initializer=tf.ones([100_000]), partitioner=tf.fixed_size_partitioner(4))
 y = tf.reduce_sum(tf.matmul(v, v))
 saver = tf.train.Saver()
 with tf.Session() as sess:
-    sess.run(v.initializer)
-    path = saver.save(sess, sys.argv[1])
+    sess.run(tf.global_variables_initializer())
+    for _ in range(3):
+        path = saver.save(sess, sys.argv[1])
     for _ in range(3):
         saver.restore(sess, path)
     assert "jax" not in sys.modules

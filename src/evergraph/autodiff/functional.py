@@ -32,7 +32,7 @@ from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.comparisons import greater
-from evergraph.ops.filling import zeros_like
+from evergraph.ops.filling import zeros, zeros_like
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.tensor_lists import functions as lists
 from evergraph.ops.tensor_lists import list_ops
@@ -53,28 +53,93 @@ def gradient_of_branches(op: Operation, *grads: Any) -> list[Any]:
     reached = [i for i in range(len(inputs)) if any(r.found.get(r.arguments[i]) is not None for r in replays)]
     if not reached:
         return [None] * len(op.inputs)
-    functions = [_gradients_as_function(op, replay, reached) for replay in replays]
+    results = [_gradients_in(replay, reached) for replay in replays]
+    used = [replay.needed(found) for replay, found in zip(replays, results, strict=True)]
+    extra = [
+        (side, t) for side, replay in enumerate(replays) for t, ours in replay.left_out.items() if ours in used[side]
+    ]
+    places = _keep_results(op, extra)
+    functions = []
+    for side, (replay, found) in enumerate(zip(replays, results, strict=True)):
+        arguments = [*replay.arguments, *(g for g in replay.incoming if g is not None)]
+        arguments += [replay.left_out[t] if side == owner else replay.like(t) for owner, t in extra]
+        functions.append(replay.finish(arguments, found))
     kinds = [variable_behind(t)[1] if t.dtype is dtypes.resource else t.dtype for t in (inputs[i] for i in reached)]
-    passed = [*inputs, *(g for g in grads if g is not None)]
+    passed = [*inputs, *(g for g in grads if g is not None), *(op.outputs[place] for place in places)]
     if is_case:
         made = raw_op(op.type)(chosen, passed, kinds, functions)
     else:
         made = raw_op(op.type)(chosen, passed, kinds, *functions)
-    results = list(made) if isinstance(made, list | tuple) else [made]
     gradient: list[Any] = [None] * len(inputs)
-    for i, t in zip(reached, results, strict=True):
+    for i, t in zip(reached, made if isinstance(made, list | tuple) else [made], strict=True):
         _describe(t, inputs[i])
         gradient[i] = t
     return [None, *gradient]
 
 
-def _gradients_as_function(op: Operation, replay: Replay, wanted: Sequence[int]) -> str:
-    """The function that gives the gradients of these arguments; gives its name."""
+def _gradients_in(replay: Replay, wanted: Sequence[int]) -> list[Tensor]:
+    """The gradients of these arguments, zeros where there is none."""
+    results = []
     with replay.body.as_default():
-        results = []
         for i in wanted:
             found = replay.found.get(replay.arguments[i])
             results.append(zero_gradient(replay.arguments[i]) if found is None else found)
+    return results
+
+
+def _keep_results(op: Operation, wanted: Sequence[tuple[int, Tensor]]) -> list[int]:
+    """Let a branch give more results, tensors inside of its sides; gives which outputs those are.
+
+    Args:
+        wanted: (side, tensor in the body of that side) for each. The other sides give zeros in its place.
+    """
+    graph = op.graph
+    kept = graph._attachments.setdefault("results of branches", {}).setdefault(op, {})
+    new = [(side, t) for side, t in wanted if (side, t.name) not in kept]
+    if new:
+        is_case = "branches" in op.attrs
+        names = list(op.attrs["branches"]) if is_case else [op.attrs["then_branch"], op.attrs["else_branch"]]
+        for side, name in enumerate(names):
+            old = body_of(graph, name)
+            made = FunctionGraph(library_name(graph, f"{old.function_name}_rewritten"), graph, copies_constants=False)
+            with made.as_default():
+                arguments = []
+                for t in old.arguments:
+                    arguments.append(made.argument(t.dtype, t.static_shape, t.op.name))
+                    arguments[-1]._handle_data = t._handle_data
+                copies = copied(old, made, arguments)
+                more = []
+                by_name = {t.name: t for o in old._ops for t in o.outputs}
+                for owner, t in new:
+                    here = (
+                        copies[by_name[t.name]]
+                        if owner == side
+                        else zeros([d or 0 for d in t.static_shape or ()], t.dtype)
+                    )
+                    more.append(here)
+                made.finish([*(copies[t] for t in old.results), *more])
+            graph._functions[made.function_name] = made
+            names[side] = made.function_name
+        if is_case:
+            op.attrs["branches"] = names
+        else:
+            op.attrs["then_branch"], op.attrs["else_branch"] = names
+        op.attrs["Tout"] = [*op.attrs["Tout"], *(t.dtype for _, t in new)]
+        if op.attrs.get("output_shapes"):
+            op.attrs["output_shapes"] = [*op.attrs["output_shapes"], *[None] * len(new)]
+        op.attrs.pop("_output_shapes", None)
+        op.outputs = list(op.outputs)
+        for side, t in new:
+            kept[side, t.name] = len(op.outputs)
+            op.outputs.append(Tensor(op, len(op.outputs), t.dtype, None))
+        graph._attachments.pop("spelled", None)
+        graph._changed()
+    return [kept[side, t.name] for side, t in wanted]
+
+
+def _gradients_as_function(op: Operation, replay: Replay, wanted: Sequence[int]) -> str:
+    """The function that gives the gradients of these arguments; gives its name."""
+    results = _gradients_in(replay, wanted)
     used = replay.needed(results)
     for t, ours in replay.left_out.items():
         if ours in used:

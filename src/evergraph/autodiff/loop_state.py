@@ -283,7 +283,7 @@ class LoopStates:
         other_branch = op.type in SWITCHES
         if value.dtype is dtypes.resource:
             sizes, kind = value._handle_data or (None, dtypes.float32)
-            result = zeros(list(sizes) if shapes.is_static(sizes) else raw_op("VariableShape")(value), kind)
+            result = zeros(list(sizes or ()) if shapes.is_static(sizes) else raw_op("VariableShape")(value), kind)
             if other_branch:
                 result = switch_beside(result, state.history_map.get(context.pred))[1 - context.branch]
             return result

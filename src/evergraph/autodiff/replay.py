@@ -132,9 +132,20 @@ class Replay:
             self.left_out = {t: copies[t] for op in effects for t in op.outputs}
             results = [copies[t] for t in forward.results]
             pairs = [(y, g) for y, g in zip(results, self.incoming, strict=True) if g is not None]
+            self._check_calls([y for y, _ in pairs])
             wanted = [a for a in self.arguments if is_trainable(a) or a.dtype is dtypes.resource]
             found = gradients([y for y, _ in pairs], wanted, [g for _, g in pairs]) if pairs and wanted else []
             self.found = {a: None if g is None else convert_to_tensor(g) for a, g in zip(wanted, found, strict=False)}
+
+    def _check_calls(self, results: Sequence[Tensor]) -> None:
+        """What is left out is taken as it was: no gradient goes through it, as one has to through a call."""
+        used = self.needed(results)
+        for t, ours in self.left_out.items():
+            if ours in used and (t.op.type in _CALLS or t.op.type in t.op.graph._functions):
+                raise errors.UnimplementedError(
+                    None, t.op, f"No gradient yet through {t.op.name!r} ({t.op.type}) in a branch or a loop: it draws "
+                    "random numbers, or changes something"
+                )  # fmt: skip
 
     def like(self, t: Tensor) -> Tensor:
         made = self.body._placeholder(t.dtype, t.static_shape, t.op.name)

@@ -120,6 +120,7 @@ class Stage:
     holds_handles: bool = False  # lists of tensors come in or go out, which no compiled program can hand over
     needs_run: bool = False  # some kernel wants to know which run it is part of
     only_moves: bool = False  # what comes in goes into variables as it is: there is nothing to compute
+    only_reads: bool = False  # variables go as they are to ops of the host
     longest_chain: int = 0  # element-wise ops that follow each other with nothing between that XLA keeps apart
     largest_draw: int = 0  # elements of the largest random value whose static shape is known
     largest: int = 0  # elements of the largest value whose static shape is known
@@ -143,6 +144,7 @@ class Plan:
     parts: Any = None  # of a plan in which one op may wait while others go on (runtime/handover.py)
 
 
+READS = frozenset(("Identity", "ReadVariableOp", "NoOp"))
 MOVES = frozenset(("Assign", "AssignVariableOp", "Identity", "NoOp"))
 CONTROL_FLOW = frozenset(
     "Switch RefSwitch Merge RefMerge Enter RefEnter Exit RefExit NextIteration RefNextIteration LoopCond".split()
@@ -542,6 +544,11 @@ class _Assembly(_Block):
         fetch_registers = tuple(self.fetch_register(t) for t in self.fetch_tensors)
         self.connect(stages, feed_registers, fetch_registers)
         for stage in stages:
+            stage.only_reads = (
+                not (stage.inputs or stage.writes)
+                and all(i.op.type in READS for i in stage.instructions)
+                and all(s.kind == HOST for s in stages if not set(stage.outputs).isdisjoint(s.inputs))
+            )
             stage.only_moves = stage.optional_reads.issuperset(stage.reads) and all(
                 i.op.type in MOVES for i in stage.instructions
             )

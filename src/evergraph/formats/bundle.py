@@ -27,7 +27,7 @@ import numpy as np
 
 from evergraph.formats import files, freeing, messages, variants, varint
 from evergraph.formats.checksum import crc32c, mask
-from evergraph.formats.early_sync import EarlySync
+from evergraph.formats.early_sync import CHUNK, EarlySync
 from evergraph.formats.slices import Slice, assembled
 from evergraph.formats.table import TableReader, TableWriter
 from evergraph.framework import dtypes, errors
@@ -372,6 +372,10 @@ class BundleReader:
                 whole = self._last_whole[1]
                 assert whole is not None
                 found: np.ndarray | None = whole if part.is_whole(shape) else whole[bounds].copy()
+            elif part in stored and part.shape(shape) == _shape(
+                own := self._entry_of(part.key(name), name), self.prefix
+            ):
+                found = self._value(own, name, self._dtype_of(entry, name))
             else:
                 kind = self._dtype_of(entry, name)
                 there = 0
@@ -441,8 +445,8 @@ class BundleReader:
             value = np.empty(shape, stored_dtype(kind))
             with files.translated(file.name):
                 file.seek(entry.offset)
-                _fill(file, value.reshape(-1).view(np.uint8), name)
-            if mask(crc32c(value)) != entry.crc32c:
+                crc = _filled_checksum(file, value.reshape(-1).view(np.uint8), name)
+            if mask(crc) != entry.crc32c:
                 raise self._bad_checksum(entry, name)
             value = value.view(kind.np) if value.dtype != kind.np else value
         value.flags.writeable = False
@@ -527,13 +531,17 @@ def _current_index(prefix: str) -> tuple[str, bool]:
         return index + PENDING, True
 
 
-def _fill(file: BinaryIO, out: np.ndarray, name: str) -> None:
-    view = out.data
-    while len(view):
-        got = file.readinto(view)  # type: ignore[attr-defined]
+def _filled_checksum(file: BinaryIO, out: np.ndarray, name: str) -> int:
+    """Fill `out` from a file; gives the checksum. In pieces: what was just read is still in the core's cache."""
+    crc = at = 0
+    while at < out.size:
+        part = out[at : at + CHUNK]
+        got = file.readinto(part.data)  # type: ignore[attr-defined]
         if not got:
             raise files.data_loss(file.name, f"the file ends inside of tensor {name!r}")
-        view = view[got:]
+        crc = crc32c(part[:got], crc)
+        at += got
+    return crc
 
 
 def _shape(entry: Any, prefix: str) -> tuple[int, ...]:

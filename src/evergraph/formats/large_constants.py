@@ -21,14 +21,16 @@ import os
 import secrets
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evergraph.formats import files
-from evergraph.formats.bundle import BundleReader, BundleWriter, index_name
 from evergraph.formats.tensors import array_to_proto
 from evergraph.framework import errors
+
+if TYPE_CHECKING:
+    from evergraph.formats.bundle import BundleReader  # every graph comes by here, few need checkpoints
 
 LIMIT = 2_000_000_000  # bytes of all constants; names, shapes and the rest need room too
 MESSAGE_LIMIT = 2**31 - 1
@@ -80,6 +82,8 @@ def value_of(node: Any, readers: dict[str, BundleReader]) -> np.ndarray:
     Raises:
         ValueError: if it is not where the mark says.
     """
+    from evergraph.formats.bundle import BundleReader, index_name
+
     key, _, prefix = node.attr[MARK].s.decode("utf-8", "surrogateescape").partition("@")
     declared = tuple(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim)
     if not prefix:
@@ -127,6 +131,8 @@ def to_file(path: str, message: Any) -> Any:
         ValueError: if what is left is more than a message can hold.
     """
     if next(_marked(message), None) is not None:
+        from evergraph.formats.bundle import BundleWriter
+
         made = type(message)()
         made.CopyFrom(message)
         prefix = os.path.abspath(files.local(path)) + SUFFIX
@@ -154,7 +160,7 @@ def to_file(path: str, message: Any) -> Any:
 def from_file(path: str, message: Any) -> Any:
     """Say of a message that was read from `path` that its large constants are beside it; gives the message."""
     prefix = os.path.abspath(files.local(path)) + SUFFIX
-    if os.path.exists(index_name(prefix)):
+    if os.path.exists(prefix + ".index"):
         for node in _marked(message):
             key = node.attr[MARK].s.decode("utf-8", "surrogateescape").partition("@")[0]
             node.attr[MARK].s = f"{key}@{prefix}".encode("utf-8", "surrogateescape")

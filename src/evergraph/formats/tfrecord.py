@@ -348,3 +348,8 @@ class RecordWriter:
         finally:
             self._file = None
             self._waiting = []
+
+    def __del__(self) -> None:
+        """A writer that nobody holds any more has written what it was given, as a file has."""
+        if getattr(self, "_file", None) is not None:
+            self.close()

@@ -183,6 +183,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         forks.lost_its_threads
         or stage.longest_chain > LONGEST_CHAIN
         or stage.holds_handles
+        or stage.only_reads
         or stage.only_moves
         and all(type(registers[r]) is np.ndarray for r in stage.inputs)
         or plan.may_be_dead

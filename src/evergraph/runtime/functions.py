@@ -92,7 +92,6 @@ class Library:
 
         return call
 
-
     def stacked(self, graph: Any, function: Any, elements: int) -> Stacked | None:
         """What of a function can be computed for many elements at once; `elements` of its arguments make one up."""
         body = body_of(graph, function)

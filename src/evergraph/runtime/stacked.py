@@ -40,6 +40,14 @@ def _as_they_are(i: Instruction, kernel: Callable[..., Any], args: list[Any], st
     return kernel(np, *args, **i.attrs)
 
 
+def _each_string(i: Instruction, kernel: Callable[..., Any], args: list[Any], stacked: set[int], n: int) -> Any:
+    """The kernel takes its first input in any shape, and some scalars."""
+    _only(stacked, 0)
+    if any(np.ndim(a) for a in args[1:]):
+        raise NotStacked
+    return kernel(np, *args, **i.attrs)
+
+
 def _only(stacked: set[int], *positions: int) -> None:
     if not stacked.issubset(positions):
         raise NotStacked
@@ -122,8 +130,12 @@ _EXACT = (
     "SquaredDifference StopGradient Sub TruncateDiv TruncateMod ZerosLike BitwiseAnd BitwiseOr BitwiseXor Invert "
     "AsString StringLength StringToHashBucket StringToHashBucketFast StringToNumber"
 )
+_STRINGS = (
+    "RegexFullMatch RegexReplace StaticRegexFullMatch StaticRegexReplace StringLower StringStrip StringUpper Substr"
+)
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_EXACT.split(), _elementwise),
+    **dict.fromkeys(_STRINGS.split(), _each_string),
     **dict.fromkeys(("Cast", "DecodeRaw", "DecodeBase64", "EncodeBase64"), _as_they_are),
     "ConcatV2": _concat,
     "DecodeCSV": _decode_csv,
@@ -139,7 +151,7 @@ RULES: dict[str, Rule] = {
     "Transpose": _transpose,
 }
 
-stacked_ragged.add_flat_rules([*_EXACT.split(), "Cast"])
+stacked_ragged.add_flat_rules([*_EXACT.split(), *_STRINGS.split(), "Cast"])
 
 # Their inputs all need a row for each element.
 _ALL_ROWS = frozenset(("ConcatV2", "Pack", "Select"))
