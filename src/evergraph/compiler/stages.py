@@ -117,7 +117,8 @@ def levels(
     kinds: dict[Operation, Kind] = {}
     placed: dict[str, str] = {}
     for op in ops:
-        if op in on_host or runs_on_host(op) and not (op.outputs and known.issuperset(op.outputs)):
+        at_trace = op.outputs and known.issuperset(op.outputs) and not _moves_objects(op)
+        if op in on_host or runs_on_host(op) and not at_trace:
             kinds[op] = HOST_STATE if _changes_state(op) else HOST
         else:
             device = op._device

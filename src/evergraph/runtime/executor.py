@@ -16,8 +16,8 @@ repeat from run to run:
   NumPy kernels would each go through memory on their own, and hold several copies) or draws `BIG_DRAW` random numbers;
 - so is, at its first run, a stage that an earlier process noted on disk (compiler/disk_cache.py) since it took long to
   run op by op: its program is there, and only has to be read;
-- a stage that keeps changing its signature is compiled for the first `MANY_SIGNATURES`; after that a signature has to
-  come back `PATIENCE` times first.
+- a stage that keeps changing its signature is compiled for the first `FEW_SIGNATURES`; after that a signature has to come
+  back so often that compiling pays: as many times as interpreting goes into compiling, both by rule of thumb.
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ SMALL_ELEMENTS = 4_096
 BIG_ELEMENTS = 32 << 20
 # NumPy takes 15, 36 and 64 ms CPU for 2**20 uniforms, normals and truncated normals, compiled kernels 6, 12 and 18.
 BIG_DRAW = 4 << 20
-MANY_SIGNATURES = 16
-PATIENCE = 8
+FEW_SIGNATURES = 3
+# Seconds, on one EPYC core: to compile an instruction, to interpret an op, and for an element that it makes.
+COMPILING, AN_OP, AN_ELEMENT = 5e-3, 3e-6, 1.5e-9
+MOST_PATIENCE = 200
 LONGEST_CHAIN = 500
 # A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a small
 # convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than importing JAX.)
@@ -65,10 +67,13 @@ MOST_OVERFLOWS = 8
 class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
-    __slots__ = ("is_checked", "mean_elements", "overflows", "program", "runs", "stays_interpreted", "was_long")
+    __slots__ = (
+        "is_checked", "mean_elements", "overflows", "patience", "program", "runs", "stays_interpreted", "was_long"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.runs = 0
+        self.patience = 1  # runs before it is compiled, if the stage has many signatures
         self.was_long = False  # whether interpreting it took long
         self.mean_elements = float("inf")  # that an op made when the stage was interpreted
         self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
@@ -207,8 +212,8 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             0
             if _is_big(stage, state, registers) or choice.runs == 1 and _is_noted(stage, key, choice)
             else 1
-            if len(stage.executables) <= MANY_SIGNATURES
-            else PATIENCE
+            if len(stage.executables) <= FEW_SIGNATURES
+            else choice.patience
         )
         if choice.runs <= threshold:
             work = Work()
@@ -217,6 +222,8 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             choice.mean_elements = work.elements / max(work.ops, 1)
+            interpreting = work.ops * AN_OP + work.elements * AN_ELEMENT
+            choice.patience = max(1, min(MOST_PATIENCE, round(COMPILING * len(stage.instructions) / interpreting)))
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
@@ -299,7 +306,7 @@ def _run_again(plan: Plan, stage: Stage, choice: Choice, state: State, registers
     _interpret(plan, stage, state, registers)
     choice.program = None
     choice.overflows += 1
-    choice.runs = PATIENCE + 1
+    choice.runs = MOST_PATIENCE + 1
     choice.stays_interpreted = choice.overflows > MOST_OVERFLOWS
 
 
