@@ -30,8 +30,8 @@ def small_cnn(tf):
     x, y = tf.placeholder(tf.float32, [None, 64, 64, 3]), tf.placeholder(tf.int64, [None])
     h = x
     for i, shape in enumerate([(5, 5, 3, 32), (3, 3, 32, 64), (3, 3, 64, 128)]):
-        w = tf.get_variable("w%d" % i, shape)
-        b = tf.get_variable("b%d" % i, shape[-1:], initializer=tf.zeros_initializer())
+        w = tf.get_variable(f"w{i}", shape)
+        b = tf.get_variable(f"b{i}", shape[-1:], initializer=tf.zeros_initializer())
         h = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME"), b))
         h = tf.nn.max_pool(h, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
     logits = tf.matmul(tf.reshape(h, [-1, 8192]), tf.get_variable("out", [8192, 10]))
@@ -66,7 +66,7 @@ def resnet50(tf, training):
     def norm(h, name):
         def vector(part, value, **kwargs):
             return tf.get_variable(
-                "%s/%s" % (name, part), [int(h.shape[3])], initializer=tf.constant_initializer(value), **kwargs
+                f"{name}/{part}", [int(h.shape[3])], initializer=tf.constant_initializer(value), **kwargs
             )
 
         scale, offset = vector("scale", 1.0), vector("offset", 0.0)
@@ -83,7 +83,7 @@ def resnet50(tf, training):
     h = tf.nn.max_pool(h, [1, 3, 3, 1], [1, 2, 2, 1], "SAME")
     for stage, (depth, blocks) in enumerate([(64, 3), (128, 4), (256, 6), (512, 3)]):
         for block in range(blocks):
-            with tf.variable_scope("stage%d_block%d" % (stage, block)):
+            with tf.variable_scope(f"stage{stage}_block{block}"):
                 stride = 2 if stage and not block else 1
                 shortcut = h if block else conv(h, 4 * depth, 1, stride, "shortcut")
                 z = tf.nn.relu(conv(h, depth, 1, 1, "in"))
@@ -130,10 +130,10 @@ def mobilenet_infer(tf):
     widths = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
     for i, (depth, stride) in enumerate(widths):
         before = int(h.shape[3])
-        w = tf.get_variable("depthwise%d" % i, [3, 3, before, 1])
-        h = norm(tf.nn.depthwise_conv2d(h, w, [1, stride, stride, 1], "SAME"), "depthwise%d_" % i)
-        w = tf.get_variable("pointwise%d" % i, [1, 1, before, depth])
-        h = norm(tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME"), "pointwise%d_" % i)
+        w = tf.get_variable(f"depthwise{i}", [3, 3, before, 1])
+        h = norm(tf.nn.depthwise_conv2d(h, w, [1, stride, stride, 1], "SAME"), f"depthwise{i}_")
+        w = tf.get_variable(f"pointwise{i}", [1, 1, before, depth])
+        h = norm(tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME"), f"pointwise{i}_")
     h = tf.nn.avg_pool(h, [1, 7, 7, 1], [1, 1, 1, 1], "VALID")
     logits = tf.matmul(tf.reshape(h, [-1, 1024]), tf.get_variable("out", [1024, 1000]))
     session, pictures = started(tf), images(224, 8)
@@ -185,7 +185,7 @@ def transformer(tf):
     h = tf.nn.embedding_lookup(tf.get_variable("words", [words, width]), x)
     h = tf.reshape(h + tf.get_variable("places", [length, width]), [-1, width])
     for i in range(layers):
-        with tf.variable_scope("layer%d" % i):
+        with tf.variable_scope(f"layer{i}"):
             q, k, v = [by_head(t) for t in tf.split(dense(norm(h, "norm1"), 3 * width, "qkv"), 3, axis=1)]
             attention = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) * (width // heads) ** -0.5)
             mixed = tf.reshape(tf.transpose(tf.matmul(attention, v), [0, 2, 1, 3]), [-1, width])

@@ -66,7 +66,7 @@ class _NumPyProgram:
 
         self = cls()
         equations = [e for e in jaxpr.eqns if not needed.isdisjoint(e.outvars)]
-        literals = [v for e in equations for v in e.invars if isinstance(v, Literal)]
+        literals: list[Any] = [v for e in equations for v in e.invars if isinstance(v, Literal)]
         held = [v for v in jaxpr.constvars if v in needed]
         value_of = dict(zip(jaxpr.constvars, constants, strict=True))
         self.known = [np.asarray(v.val, v.aval.dtype) for v in literals] + [np.asarray(value_of[v]) for v in held]

@@ -129,7 +129,8 @@ class Dataflow:
                 places.setdefault(path, source)
             if len(places) > 1 and op.type not in MERGES:
                 parts = "  ".join(
-                    f"The input {{{{node {source.name}}}}} is in frame '{'/'.join(path)}'." for path, source in places.items()
+                    f"The input {{{{node {source.name}}}}} is in frame '{'/'.join(path)}'."
+                    for path, source in places.items()
                 )
                 raise errors.InvalidArgumentError(
                     None, op, f"{{{{node {op.name}}}}} has inputs from different frames. {parts}"

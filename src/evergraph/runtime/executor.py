@@ -222,7 +222,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             choice.mean_elements = work.elements / max(work.ops, 1)
-            interpreting = work.ops * AN_OP + work.elements * AN_ELEMENT
+            interpreting = max(work.ops, 1) * AN_OP + work.elements * AN_ELEMENT
             choice.patience = max(1, min(MOST_PATIENCE, round(COMPILING * len(stage.instructions) / interpreting)))
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
@@ -323,7 +323,7 @@ def _is_noted(stage: Stage, key: Any, choice: Choice) -> bool:
 
 def _fingerprint(stage: Stage, key: Any) -> str:
     """A name for a stage with one signature, the same in every process that builds the same graph."""
-    layout, *shapes = key
+    shapes = key[1:]  # the first says how variables are packed
     ops = [f"{i.op.name} {i.op.type} {[t.static_shape for t in i.op.outputs]}" for i in stage.instructions]
     return hashlib.sha256(repr((ops, shapes, stage.kind)).encode()).hexdigest()[:32]
 
