@@ -84,7 +84,7 @@ RUNS = [(name, kind) for name in sorted(CASES) for kind in (False, True) if ONE_
 
 def decay(tf, kind, *args, **kwargs):
     """A function of the global step, from where TensorFlow has it."""
-    if hasattr(tf, "python"):
+    if tf.__name__.startswith("tensorflow"):
         from tensorflow.contrib.opt.python.training import sign_decay
     else:
         from evergraph.contrib.optimizers import sign_decay
