@@ -91,13 +91,15 @@ def _merged_shape(gradients: Any, other: Any) -> Any:
 @op("ReluGrad", shape=_merged_shape)
 def relu_grad_op(xp: Any, gradients: Any, features: Any) -> Any:
     """The gradient where the feature (or the activation: it does not matter) is positive."""
-    return xp.where(features > 0, gradients, _constant(gradients, 0))
+    # As TensorFlow does it: the gradient inf becomes nan where the feature is not positive. (And NumPy multiplies 131,072
+    # numbers in 42 us, and chooses among them in 520.)
+    return gradients * (features > 0).astype(gradients.dtype)
 
 
 @op("Relu6Grad", shape=_merged_shape)
 def relu6_grad_op(xp: Any, gradients: Any, features: Any) -> Any:
     """The gradient where the feature (or the activation) is between 0 and 6."""
-    return xp.where((features > 0) & (features < 6), gradients, _constant(gradients, 0))
+    return gradients * ((features > 0) & (features < 6)).astype(gradients.dtype)
 
 
 @op("LeakyReluGrad", shape=_merged_shape)

@@ -40,7 +40,11 @@ def grouped(xp: Any, how: str, rows: Any, ids: Any, count: int, initial: Any) ->
     start = xp.full(shape, initial, rows.dtype)
     if xp is np:
         inside = (ids >= 0) & (ids < count)
-        ufunc.at(start, ids[inside], rows[inside])
+        ids, rows = ids[inside], rows[inside]
+        if ids.ndim == 1 and (ids[1:] > ids[:-1]).all():  # as from a mask: no group has two rows
+            start[ids] = ufunc(start[ids], rows)
+        else:
+            ufunc.at(start, ids, rows)
         return start
     outside = xp.asarray(count, ids.dtype)
     return getattr(start.at[xp.where(ids < 0, outside, ids)], method)(rows, mode="drop")
