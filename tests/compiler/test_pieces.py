@@ -16,6 +16,7 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(pieces, "USUAL", 16)
     monkeypatch.setattr(pieces, "MOST", 60)
     monkeypatch.setattr(pieces, "MANY_EQUATIONS", 60)
+    monkeypatch.setattr(pieces, "MOST_DIFFERENT", 1.0)
     made = []
     compile = pieces._compiled
     monkeypatch.setattr(pieces, "_compiled", lambda p: made.append(len(p)) or compile(p))
@@ -41,7 +42,9 @@ def in_pieces(function, *args):
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
     donated = [True] * len(jax.tree.leaves(args[0]))
     rest = [False] * (len(closed.jaxpr.invars) - len(donated))
-    return Pieces(closed, jax.tree.structure(shapes), donated + rest)
+    program = Pieces(closed, jax.tree.structure(shapes), donated + rest)
+    program.compile()
+    return program
 
 
 def test_the_same_as_the_whole(small_pieces):
@@ -85,6 +88,7 @@ def test_literals_and_inputs_among_the_results(small_pieces):
         x = np.linspace(-1.0, 1.0, 5)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)([np.zeros(2)], x)
         program = Pieces(closed, jax.tree.structure(shapes), [True, False])
+        program.compile()
         (same, three, y), (zeros,), nothing = program([jnp.zeros(2)], x)
         np.testing.assert_array_equal(same, x)
         assert three == 3.0

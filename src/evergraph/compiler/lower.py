@@ -85,8 +85,11 @@ class Program:
         self.kept_registers = _by_key(self.kept, by_key)
         self.device = jax_device(stage.kind)
         self.moves = self.device is not None and self.device != jax.local_devices()[0]
+        # An array that was put on a named device binds all results to it, and next time, as inputs, they count as others
+        # than those of the first run: JAX would compile once more.
+        self.place = self.device if self.moves else None
         with jax.enable_x64(True):
-            self.lifted = [jax.device_put(self.constants[r], self.device) for r in self.lifted_registers]
+            self.lifted = [jax.device_put(self.constants[r], self.place) for r in self.lifted_registers]
         self._compiled: Any = None
         self._wants_check_first = is_checked and bool(self.donated)
         self._check: Any = None
@@ -116,7 +119,7 @@ class Program:
     def settled(self, value: np.ndarray) -> Any:
         """An array of the host, brought to where the program runs."""
         with self._x64(True):
-            return self._put(value, self.device)
+            return self._put(value, self.place)
 
     def _put_check_first(self, *args: Any) -> None:
         """Make a program of its own of the checks, if they are little work; the other then needs no guards."""
@@ -141,8 +144,11 @@ class Program:
         if len(closed.jaxpr.eqns) >= pieces.MANY_EQUATIONS:
             given_away = [True] * len(jax.tree.leaves(donated))
             rest = len(closed.jaxpr.invars) - len(given_away)
-            self._compiled = pieces.Pieces(closed, results, given_away + [False] * rest)
-            return
+            parts = pieces.Pieces(closed, results, given_away + [False] * rest)
+            if parts.pay():
+                parts.compile()
+                self._compiled = parts
+                return
         whole = jaxpr_as_fun(closed)
 
         def traced(*args: Any) -> Any:

@@ -21,10 +21,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-# Programs of fewer equations stay whole. CPU seconds to compile the training step of a Transformer of two layers, of 1,823
-# equations, whole and in pieces: 5.3 and 3.8, and a step takes as long. Of ResNet-50, whose blocks are of 16 kinds: 16.5
-# and 25, but on two cores at once.
-MANY_EQUATIONS = 1_500
+# Programs of fewer equations stay whole; and others if more than this part of their equations is in pieces that differ,
+# unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823 equations,
+# whole and in pieces: 5.3 and 3.8, and a step takes as long. Of ResNet-50, half of whose pieces differ: 18 and 25.
+MANY_EQUATIONS, VERY_MANY_EQUATIONS = 1_500, 12_000
+MOST_DIFFERENT = 0.5
 
 LEAST, USUAL, MOST = 30, 60, 300
 """Equations of a piece: at least, on average, at most. Larger ones span several layers, and fewer are alike."""
@@ -33,10 +34,10 @@ _AROUND = 3  # equations before and after a place that decide whether it is a cu
 
 
 class Pieces:
-    """A program `function(*args)`, traced, cut up and compiled."""
+    """A program `function(*args)`, traced and cut up; once `compile` was called, it can be called."""
 
     def __init__(self, closed: Any, results: Any, donated: Sequence[bool]) -> None:
-        """Compile.
+        """Cut up.
 
         Args:
             closed: the closed jaxpr of the whole.
@@ -85,12 +86,24 @@ class Pieces:
                 slots.setdefault(v, len(slots))
             done = [slots[v] for v in inputs if last[v] == number and v not in wanted]
             steps.append((key, [slots[v] for v in inputs], [slots[v] for v in outputs], done))
-        compiled = dict(zip(made, _compiled(list(made.values())), strict=True))
-        self._steps = [(compiled[key], *rest) for key, *rest in steps]
+        self._made, self._steps = made, steps
+        self._equations = len(equations)
+        self._different_equations = sum(len(lines) - 1 for lines, *_ in made)
         self._outputs = [(None, v.val) if isinstance(v, Literal) else (slots[v], None) for v in jaxpr.outvars]
         self._slots = len(slots)
         self.different = len(made)
         self._leaves, self._unflatten, self._asarray = jax.tree.leaves, jax.tree.unflatten, jax.numpy.asarray
+
+    def pay(self) -> bool:
+        """Whether to compile the pieces, rather than the whole."""
+        if self._equations >= VERY_MANY_EQUATIONS:
+            return True
+        return self._different_equations <= MOST_DIFFERENT * self._equations
+
+    def compile(self) -> None:
+        compiled = dict(zip(self._made, _compiled(list(self._made.values())), strict=True))
+        self._steps = [(compiled[key], *rest) for key, *rest in self._steps]
+        self._made = {}
 
     def __len__(self) -> int:
         return len(self._steps)

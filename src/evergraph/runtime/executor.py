@@ -17,7 +17,7 @@ repeat from run to run:
 - so is, at its first run, a stage that an earlier process noted on disk (compiler/disk_cache.py) since it took long to
   run op by op: its program is there, and only has to be read;
 - a stage that keeps changing its signature is compiled for the first `FEW_SIGNATURES`; after that a signature has to come
-  back so often that compiling pays: as many times as interpreting goes into compiling, both by rule of thumb.
+  back so often that compiling pays: twice as many times as interpreting goes into compiling, both by rule of thumb.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             choice.mean_elements = work.elements / max(work.ops, 1)
             interpreting = max(work.ops, 1) * AN_OP + work.elements * AN_ELEMENT
-            choice.patience = max(1, min(MOST_PATIENCE, round(COMPILING * len(stage.instructions) / interpreting)))
+            choice.patience = max(1, min(MOST_PATIENCE, round(2 * COMPILING * len(stage.instructions) / interpreting)))
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
