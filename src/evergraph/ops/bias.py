@@ -39,6 +39,10 @@ def bias_add_op(xp: Any, value: Any, bias: Any, *, data_format: Any) -> Any:
 
 @bias_add_op.shape
 def bias_add_shape(value: Shape, bias: Shape, *, data_format: Any) -> Shape:
+    return _biased(value, bias, data_format)
+
+
+def _biased(value: Shape, bias: Shape, data_format: Any) -> Shape:
     (size,) = with_rank(bias, 1)
     value = with_rank_at_least(value, 3 if _is_second(data_format) else 2)
     if value is None:
@@ -55,7 +59,7 @@ def bias_add_v1_op(xp: Any, value: Any, bias: Any) -> Any:
 
 @bias_add_v1_op.shape
 def bias_add_v1_shape(value: Shape, bias: Shape) -> Shape:
-    return bias_add_shape(value, bias, data_format=b"NHWC")
+    return _biased(value, bias, b"NHWC")
 
 
 @op("BiasAddGrad")

@@ -290,7 +290,7 @@ def max_pool_v2_op(xp: Any, input: Any, ksize: Any, strides: Any, *, padding: An
 @max_pool_v2_op.shape
 def max_pool_v2_shape(input: Any, ksize: Any, strides: Any, *, padding: Any, data_format: Any) -> Any:
     if ksize is None or strides is None or None in ksize or None in strides:
-        return (None,) * 4
+        return None
     return _shape(input, ksize, strides, padding, data_format, 4)
 
 
