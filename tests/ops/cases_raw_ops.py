@@ -68,18 +68,22 @@ case("scatter_nd_non_aliasing_add", lambda tf, x, i, u: tf.raw_ops.ScatterNdNonA
      floats(5, dtype=F64), np.int32([[1], [3], [1]]), floats(3, dtype=F64))  # fmt: skip
 case("random_gamma_grad", lambda tf, a, s: tf.raw_ops.RandomGammaGrad(alpha=a, sample=s),
      F64([0.5, 1.0, 3.0]), F64([0.2, 1.5, 2.0]), gradient=False, rtol=1e-9)  # fmt: skip
-for _version in ("", "V2"):
-    _build = (
-        lambda tf, x, s, o, m, v, _n="FusedBatchNorm" + _version, _t=True: list(  # noqa: E731
-            getattr(tf.raw_ops, _n)(x=x, scale=s, offset=o, mean=m, variance=v, epsilon=1e-3, is_training=_t)
-        )[:3]
-    )
-    _vectors = [floats(3, dtype=F32) + 1, floats(3, dtype=F32)]
-    case("fused_batch_norm_training" + _version, lambda tf, x, s, o, _b=_build: _b(
-        tf, x, s, o, tf.zeros([0]), tf.zeros([0])), IMAGES, *_vectors, rtol=2e-5, atol=2e-5)  # fmt: skip
-    case("fused_batch_norm_inference" + _version, lambda tf, x, s, o, m, v, _b=_build: _b(
-        tf, x, s, o, m, v, _t=False)[:1], IMAGES, *_vectors, floats(3, dtype=F32), floats(3, dtype=F32) + 2,
-        gradient=False, rtol=1e-5, atol=1e-5)  # fmt: skip
+
+
+def _normalized(tf, op, x, scale, offset, mean, variance, training):
+    """y, and the mean and variance used."""
+    build = getattr(tf.raw_ops, op)
+    return list(
+        build(x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=1e-3, is_training=training)
+    )[:3]
+
+
+VECTORS = [floats(3, dtype=F32) + 1, floats(3, dtype=F32), floats(3, dtype=F32), floats(3, dtype=F32) + 2]
+for _op in ("FusedBatchNorm", "FusedBatchNormV2"):
+    case(_op + "_training", lambda tf, x, s, o, _op=_op: _normalized(
+        tf, _op, x, s, o, tf.zeros([0]), tf.zeros([0]), True), IMAGES, *VECTORS[:2], rtol=2e-5, atol=2e-5)  # fmt: skip
+    case(_op + "_inference", lambda tf, x, s, o, m, v, _op=_op: _normalized(
+        tf, _op, x, s, o, m, v, False)[:1], IMAGES, *VECTORS, gradient=False, rtol=1e-5, atol=1e-5)  # fmt: skip
 case("max_pool_v2", lambda tf, x, k, s: tf.raw_ops.MaxPoolV2(input=x, ksize=k, strides=s, padding="SAME"),
      IMAGES, np.int32([1, 2, 3, 1]), np.int32([1, 2, 2, 1]))  # fmt: skip
 case("max_pool_grad_v2", lambda tf, x, y, g, k, s: tf.raw_ops.MaxPoolGradV2(
