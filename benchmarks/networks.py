@@ -18,9 +18,11 @@ def images(size, count):
     return RANDOM.randn(count, size, size, 3).astype(np.float32)
 
 
-def classified(tf, logits, labels):
+def trained(tf, optimizer, logits, labels):
+    """What a step fetches: the loss as well, or it would return before the work is done."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    return tf.reduce_mean(losses)
+    loss = tf.reduce_mean(losses)
+    return optimizer.minimize(loss), loss
 
 
 # A small convolutional network: three convolutions and poolings on 64 images of 64x64
@@ -35,7 +37,7 @@ def small_cnn(tf):
         h = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME"), b))
         h = tf.nn.max_pool(h, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
     logits = tf.matmul(tf.reshape(h, [-1, 8192]), tf.get_variable("out", [8192, 10]))
-    train = tf.train.GradientDescentOptimizer(0.01).minimize(classified(tf, logits, y))
+    train = trained(tf, tf.train.GradientDescentOptimizer(0.01), logits, y)
     return x, y, logits, train, images(64, 64), RANDOM.randint(0, 10, 64)
 
 
@@ -94,7 +96,7 @@ def resnet50(tf, training):
     if not training:
         return x, y, tf.nn.softmax(logits)
     with tf.control_dependencies(updates):
-        return x, y, tf.train.MomentumOptimizer(0.001, 0.9).minimize(classified(tf, logits, y))
+        return x, y, trained(tf, tf.train.MomentumOptimizer(0.001, 0.9), logits, y)
 
 
 def resnet50_train(tf):
@@ -192,7 +194,7 @@ def transformer(tf):
             h = h + dense(mixed, width, "mixed")
             h = h + dense(tf.nn.relu(dense(norm(h, "norm2"), inner, "inner")), width, "outer")
     logits = dense(norm(h, "norm"), words, "out")
-    train = tf.train.AdamOptimizer(1e-4).minimize(classified(tf, logits, tf.reshape(y, [-1])))
+    train = trained(tf, tf.train.AdamOptimizer(1e-4), logits, tf.reshape(y, [-1]))
     session = started(tf)
     texts, following = RANDOM.randint(0, words, (batch, length)), RANDOM.randint(0, words, (batch, length))
     return lambda: session.run(train, {x: texts, y: following})
@@ -202,7 +204,7 @@ def lstm(tf):
     x, y = tf.placeholder(tf.float32, [None, None, 128]), tf.placeholder(tf.int64, [None])
     outputs, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.BasicLSTMCell(256), x, dtype=tf.float32)
     logits = tf.matmul(outputs[:, -1], tf.get_variable("out", [256, 10]))
-    train = tf.train.AdamOptimizer(1e-3).minimize(classified(tf, logits, y))
+    train = trained(tf, tf.train.AdamOptimizer(1e-3), logits, y)
     session, sequences, labels = started(tf), RANDOM.randn(32, 64, 128), RANDOM.randint(0, 10, 32)
     return lambda: session.run(train, {x: sequences, y: labels})
 
