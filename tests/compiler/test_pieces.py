@@ -66,6 +66,22 @@ def test_layers_are_compiled_once(small_pieces):
     assert many.different <= few.different + 2
 
 
+def test_layers_with_constants_of_their_own_are_not_taken_for_alike(small_pieces):
+    tables = [np.arange(2000.0) + 0.001 * (i == 7) * (np.arange(2000) == 1000) for i in range(12)]
+
+    def function(donated, x):
+        for table in tables:
+            x = jax.jit(lambda x, t=table: jnp.tanh(x + t).cumsum() / 2000 + jnp.sin(x) * jnp.cos(x) - x * x / 9)(x)
+            x = jnp.sqrt(jnp.abs(x) + 1.0) * jnp.exp(-x * x) + jnp.log1p(x * x)
+        return [x], [donated[0]], None
+
+    with jax.enable_x64(True):
+        x = np.linspace(0.0, 1.0, 2000)
+        expected = jax.jit(function)([np.zeros(2)], x)
+        given = in_pieces(function, [jnp.zeros(2)], x)([jnp.zeros(2)], x)
+        np.testing.assert_allclose(given[0][0], expected[0][0], rtol=1e-12)
+
+
 def test_what_is_given_away_is_taken_over(small_pieces):
     step, weights, x = layers(12)
     with jax.enable_x64(True):

@@ -17,9 +17,11 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import numpy as np
 
 # Programs of fewer equations stay whole; and others if more than this part of their equations is in pieces that differ,
 # unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823 equations,
@@ -187,11 +189,26 @@ def _useful(given_away: Sequence[tuple[int, Any]], outputs: Sequence[Any]) -> tu
 
 
 def _token(equation: Any) -> bytes:
-    """What an equation does, without saying to which values."""
+    """What an equation does, without saying to which values; the arrays in it to the last bit."""
+    shapes = ",".join(v.aval.str_short() for v in equation.invars)
+    text = f"{equation.primitive.name} {shapes} {equation.params}".encode()
+    return text + b"".join(_arrays(equation))
+
+
+def _arrays(equation: Any) -> Iterator[bytes]:
+    """The literals of an equation, and of those inside it, and the constants there: a text may leave parts of them out."""
     from jax.extend.core import Literal
 
-    shapes = ",".join(f"{v.aval.str_short()}{v.val if isinstance(v, Literal) else ''}" for v in equation.invars)
-    return f"{equation.primitive.name} {shapes} {equation.params}".encode()
+    for v in equation.invars:
+        yield np.asarray(v.val).tobytes() if isinstance(v, Literal) else b"."
+    for parameter in equation.params.values():
+        for part in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            if isinstance(part, np.ndarray):
+                yield part.tobytes()
+            for constant in getattr(part, "consts", ()):
+                yield np.asarray(constant).tobytes()
+            for inner in getattr(part, "eqns", ()):
+                yield from _arrays(inner)
 
 
 def _bounds(tokens: Sequence[bytes]) -> list[tuple[int, int]]:

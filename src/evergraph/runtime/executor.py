@@ -1,7 +1,7 @@
 """Runs a plan in a session: stage by stage, each interpreted or compiled.
 
-Which way a device stage runs follows from counts and sizes alone, never from a clock, so that a program's numbers
-repeat from run to run:
+Which way a device stage runs follows from counts and sizes, and from what an earlier process noted on disk, never from a
+clock, so that a program's numbers repeat from run to run (but for the last bits of a first run that was noted):
 
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
 - a stage that only puts arrays of the host into variables, as a restore does, is interpreted: nothing is computed;
