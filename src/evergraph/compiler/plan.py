@@ -88,9 +88,8 @@ class LoopProgram:
     nexts: tuple[Register, ...]
     results: tuple[int, ...]
     static_inputs: frozenset[int]  # positions of inputs that must be known before the loop is compiled
-    predicates: frozenset[
-        int
-    ]  # positions of inputs that had better be: they decide which branch runs, or where a slice begins
+    # Positions of inputs that had better be: they decide which branch runs, or where a slice begins.
+    predicates: frozenset[int]
 
     def instructions(self) -> Iterator[Instruction]:
         """All of its instructions, those of loops inside included."""

@@ -128,20 +128,8 @@ class _InputSaver(Saver):
         save_path: Any,
         global_step: Any = None,
         latest_filename: str | None = None,
-        meta_graph_suffix: str = "meta",
-        write_meta_graph: bool = True,
-        write_state: bool = True,
-        strip_default_attrs: bool = False,
-        save_debug_info: bool = False,
+        *rest: Any,
+        **options: Any,
     ) -> str | None:
-        return super().save(
-            sess,
-            save_path,
-            global_step,
-            latest_filename or self._latest_filename,
-            meta_graph_suffix,
-            write_meta_graph,
-            write_state,
-            strip_default_attrs,
-            save_debug_info,
-        )
+        latest_filename = latest_filename or self._latest_filename
+        return super().save(sess, save_path, global_step, latest_filename, *rest, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evergraph.contrib.optimizers.worker_copies import InitialCopyHook, make_copies
+from evergraph.contrib.optimizers.worker_copies import InitialCopyHook, make_copies, untrained
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
@@ -48,10 +48,7 @@ class ElasticAverageCustomGetter:
                 self._local_map[own], self._global_map[own] = copy, shared
             return local
         kwargs.update(trainable=trainable, collections=collections)
-        if GraphKeys.LOCAL_VARIABLES in collections:
-            with device(self._worker_device):
-                return getter(name, *args, **kwargs)
-        return getter(name, *args, **kwargs)
+        return untrained(getter, name, self._worker_device, args, kwargs)
 
 
 @public("contrib.opt.ElasticAverageOptimizer")

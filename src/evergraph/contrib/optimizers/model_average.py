@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evergraph.contrib.optimizers.worker_copies import GLOBAL_VARIABLE_NAME
+from evergraph.contrib.optimizers.worker_copies import GLOBAL_VARIABLE_NAME, untrained
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
 from evergraph.framework.scopes import GraphKeys, colocate_with, control_dependencies, device, name_scope
@@ -53,10 +53,7 @@ class ModelAverageCustomGetter:
             )
             return local
         kwargs.update(trainable=trainable, collections=collections)
-        if GraphKeys.LOCAL_VARIABLES in collections:
-            with device(self._worker_device):
-                return getter(name, *args, **kwargs)
-        return getter(name, *args, **kwargs)
+        return untrained(getter, name, self._worker_device, args, kwargs)
 
 
 @public("contrib.opt.ModelAverageOptimizer")

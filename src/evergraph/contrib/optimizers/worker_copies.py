@@ -41,6 +41,14 @@ def make_copies(
     return local, list(zip(local, shared, third, strict=True))
 
 
+def untrained(getter: Callable[..., Any], name: str, worker_device: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """A variable that is not trained: on the worker if it is a local one."""
+    if GraphKeys.LOCAL_VARIABLES in kwargs["collections"]:
+        with device(worker_device):
+            return getter(name, *args, **kwargs)
+    return getter(name, *args, **kwargs)
+
+
 class InitialCopyHook(SessionRunHook):
     """Makes a worker start with the values of the common variables.
 
