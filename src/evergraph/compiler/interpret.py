@@ -7,20 +7,27 @@ runs once never waits for XLA.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evergraph.compiler.effects import variable_of
-from evergraph.compiler.plan import Instruction, Stage
+from evergraph.compiler.plan import Instruction, LoopProgram, Stage
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.running import Running
 
+if TYPE_CHECKING:
+    from evergraph.compiler.segments import LoopParts, Observation, Parts
+
 # An op, its start and end in ns, shape and bytes of each output that is no reference, and how many bytes are new.
 Timing = tuple[Operation, int, int, list[tuple[tuple[int, ...], int]], int]
+
+
+# After so many iterations, over all runs, a loop that is interpreted is looked at for parts to compile.
+LOOKED_AT_FROM = 48
 
 
 class Work:
@@ -40,16 +47,25 @@ def interpret(
     counters: list[int] | None,
     work: Work | None = None,
     run: Running | None = None,
+    seen: Observation | None = None,
+    parts: Parts | None = None,
 ) -> list[int]:
-    """Run every instruction of `stage` on `registers`, in place.
+    """Run every instruction of `stage` on `registers`, in place; with `parts`, those (see segments.py).
 
     Returns:
         How many blocks each random op used up.
     """
     used = [0] * len(stage.random_ops)
     with np.errstate(all="ignore"):
+        if parts is not None:
+            parts.run(registers, counters, used, work, run)
+            return used
+        if seen is not None:
+            seen.see_all(registers, (*stage.inputs, *stage.read_registers))
         for instruction in stage.instructions:
             interpret_one(instruction, registers, counters, used, work, run)
+            if seen is not None:
+                seen.see_all(registers, instruction.outputs)
             if instruction.session and run is not None and run.step.handed_over is not None:
                 break  # this op had to wait, and the rest of the run has been handed over meanwhile
             for register in instruction.frees:
@@ -66,7 +82,7 @@ def interpret_one(
     run: Running | None = None,
 ) -> None:
     if instruction.guards and not all(holds(registers[r], side) for r, side in instruction.guards):
-        _leave_out(instruction, registers)
+        leave_out(instruction, registers)
         return
     if instruction.loop is not None:
         interpret_loop(instruction, registers, counters, used, work, run)
@@ -150,7 +166,7 @@ def holds(predicate: Any, side: bool) -> bool:
     return predicate is not DEAD and bool(predicate) == side
 
 
-def _leave_out(instruction: Instruction, registers: list[Any]) -> None:
+def leave_out(instruction: Instruction, registers: list[Any]) -> None:
     """What an op of a branch not taken leaves: nothing, and variables as they were."""
     for register, base in zip(instruction.outputs, instruction.bases, strict=False):
         registers[register] = registers[base]
@@ -189,22 +205,41 @@ def interpret_loop(
         own[register] = registers[source]
     values = [own[loop.inputs[i]] for i in loop.starts]
     trips = 0
+    parts = None if work is not None and work.timings is not None else loop.parts
     while True:
         for register, value in zip(loop.variables, values, strict=True):
             own[register] = value
-        for inner in loop.head:
-            interpret_one(inner, own, counters, used, work, run)
-        if not own[loop.go]:
-            break
-        for inner in loop.body:
-            interpret_one(inner, own, counters, used, work, run)
+        if parts is None:
+            for inner in loop.head:
+                interpret_one(inner, own, counters, used, work, run)
+            if not own[loop.go]:
+                break
+            for inner in loop.body:
+                interpret_one(inner, own, counters, used, work, run)
+            parts = _taken_apart(loop, own, work)
+        else:
+            parts.head.run(own, counters, used, work, run)
+            if not own[loop.go]:
+                break
+            parts.body.run(own, counters, used, work, run)
         values = [own[register] for register in loop.nexts]
         trips += 1
         if run is not None:
             run.check()
     loop.op.most_trips = max(loop.op.most_trips, trips)
     for register, position in zip(instruction.outputs, loop.results, strict=True):
-        registers[register] = values[position]
+        value = values[position]
+        registers[register] = np.asarray(value) if hasattr(value, "block_until_ready") else value
+
+
+def _taken_apart(loop: LoopProgram, own: list[Any], work: Work | None) -> LoopParts | None:
+    """After an iteration: the parts in which the loop goes on, once it has been round often enough to know them."""
+    loop.turns += 1
+    if loop.turns <= LOOKED_AT_FROM or work is not None and work.timings is not None:
+        return None
+    from evergraph.compiler.gathering import parts_of_loop
+
+    return parts_of_loop(loop, own)
 
 
 def wrong_shape(declared: tuple[int, ...], given: tuple[int, ...]) -> errors.OpError:

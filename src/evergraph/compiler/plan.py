@@ -90,6 +90,9 @@ class LoopProgram:
     static_inputs: frozenset[int]  # positions of inputs that must be known before the loop is compiled
     # Positions of inputs that had better be: they decide which branch runs, or where a slice begins.
     predicates: frozenset[int]
+    turns: int = 0  # how many iterations were interpreted so far, over all runs
+    seen: Any = None  # what was seen of its values meanwhile
+    parts: Any = None  # the parts in which it runs from then on (segments.py)
 
     def instructions(self) -> Iterator[Instruction]:
         """All of its instructions, those of loops inside included."""
@@ -123,6 +126,8 @@ class Stage:
     longest_chain: int = 0  # element-wise ops that follow each other with nothing between that XLA keeps apart
     largest_draw: int = 0  # elements of the largest random value whose static shape is known
     largest: int = 0  # elements of the largest value whose static shape is known
+    seen: Any = None  # what was seen of its values while it was interpreted (segments.py)
+    parts: Any = None  # itself in parts, some of them compiled
     executables: dict[Any, Any] = field(default_factory=dict)  # by input signature: how to run it (executor.py)
 
 
@@ -579,12 +584,12 @@ class _Assembly(_Block):
 
     def number_random_ops(self, stage: Stage) -> None:
         random_ops: list[Operation] = []
-        for instruction in _all(stage.instructions):
+        for instruction in every(stage.instructions):
             if instruction.op.opdef.random_blocks is not None:
                 instruction.random = len(random_ops)
                 random_ops.append(instruction.op)
         stage.random_ops = tuple(random_ops)
-        stage.needs_run = any(i.session or i.loop is not None for i in _all(stage.instructions))
+        stage.needs_run = any(i.session or i.loop is not None for i in every(stage.instructions))
 
     def connect(self, stages: list[Stage], feeds: tuple[Register, ...], fetches: tuple[Register, ...]) -> None:
         """Find out which registers cross a stage's border, and which variables it touches."""
@@ -688,7 +693,7 @@ def _longest_chain(instructions: Sequence[Instruction]) -> int:
     return longest
 
 
-def _all(instructions: Sequence[Instruction]) -> Iterator[Instruction]:
+def every(instructions: Sequence[Instruction]) -> Iterator[Instruction]:
     """`instructions` and those inside their loops."""
     for instruction in instructions:
         yield instruction

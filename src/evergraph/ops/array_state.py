@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evergraph.framework import shapes
 from evergraph.framework.dtypes import DType
 from evergraph.framework.shapes import Shape, ShapeError
@@ -114,7 +116,7 @@ class ArrayState:
         if self.values[index] is None:
             self.values[index] = value
         else:
-            self.values[index] = self.values[index] + value
+            self.values[index] = np.asarray(self.values[index]) + np.asarray(value)
             self.summed = True
 
     def read(self, xp: Any, index: Any) -> Any:

@@ -29,9 +29,11 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler import disk_cache
+from evergraph.compiler.gathering import parts_of_stage
 from evergraph.compiler.interpret import Work, interpret
 from evergraph.compiler.lower import Program
-from evergraph.compiler.plan import Plan, Stage
+from evergraph.compiler.plan import Plan, Stage, every
+from evergraph.compiler.segments import OBSERVED, Observation, Parts
 from evergraph.compiler.stages import HOST, HOST_STATE
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
@@ -68,7 +70,7 @@ class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
     __slots__ = (
-        "is_checked", "mean_elements", "overflows", "patience", "program", "runs", "stays_interpreted", "was_long"
+        "in_parts", "is_checked", "mean_elements", "overflows", "patience", "program", "runs", "stays_interpreted", "was_long"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -78,6 +80,7 @@ class Choice:
         self.mean_elements = float("inf")  # that an op made when the stage was interpreted
         self.is_checked = False  # whether kernels stated conditions on values when the stage was interpreted
         self.stays_interpreted = False
+        self.in_parts = False  # what of it can be compiled is, since the whole cannot
         self.program: Program | None = None
         self.overflows = 0  # how often a loop took more iterations than the program provided for
 
@@ -205,7 +208,9 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
     program = choice.program
     if program is None:
         if choice.stays_interpreted:
-            _interpret(plan, stage, state, registers)
+            parts = _parts(plan, stage) if choice.in_parts else None
+            look = Work() if choice.in_parts and parts is None else None
+            _interpret(plan, stage, state, registers, look, parts=parts)
             return
         choice.runs += 1
         threshold = (
@@ -218,12 +223,14 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         if choice.runs <= threshold:
             work = Work()
             required = collectors.required
-            _interpret(plan, stage, state, registers, work)
+            _interpret(plan, stage, state, registers, work, parts=_parts(plan, stage))
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             choice.mean_elements = work.elements / max(work.ops, 1)
             interpreting = max(work.ops, 1) * AN_OP + work.elements * AN_ELEMENT
-            choice.patience = max(1, min(MOST_PATIENCE, round(2 * COMPILING * len(stage.instructions) / interpreting)))
+            compiling = COMPILING * sum(1 for _ in every(stage.instructions))
+            saved = interpreting / 2 if stage.parts is not None and stage.parts.has_segments else interpreting
+            choice.patience = max(1, min(MOST_PATIENCE, round(2 * compiling / saved)))
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
@@ -255,7 +262,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         try:
             outputs, writes, ok = program(donated, kept, inputs, counters)
         except Untraceable:
-            choice.program, choice.stays_interpreted = None, True
+            choice.program, choice.stays_interpreted, choice.in_parts = None, True, True
             _interpret(plan, stage, state, registers)
             return
         if ok is not None and not bool(ok):
@@ -371,14 +378,22 @@ def _bring_home(stage: Stage, registers: list[Any]) -> None:
             registers[register] = np.asarray(value)
 
 
-def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any]) -> None:
+def _parts(plan: Plan, stage: Stage) -> Parts | None:
+    """The parts of a stage of which enough has been seen."""
+    parts: Parts | None = stage.parts
+    if parts is None and stage.seen is not None and stage.seen.turns >= OBSERVED:
+        parts = stage.parts = parts_of_stage(stage, plan.registers)
+    return parts
+
+
+def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any], at_home: bool = True) -> None:
     variables = state.variables
     for key, register in zip(stage.reads, stage.read_registers, strict=True):
         value = variables.get(key)
         if value is None:
             if key not in stage.optional_reads and key not in stage.guarded_reads:
                 raise uninitialized(plan, state, key, None)
-        elif hasattr(value, "block_until_ready"):
+        elif (at_home or type(value) is Row) and hasattr(value, "block_until_ready"):
             value = np.asarray(value)
         registers[register] = value
 
@@ -391,26 +406,36 @@ def _interpret(
     work: Work | None = None,
     commit: bool = True,
     deadline: float | None = None,
+    parts: Parts | None = None,
 ) -> None:
-    _bring_home(stage, registers)
+    """Go through a stage op by op, or through its parts."""
+    seen = None
+    if parts is None:
+        _bring_home(stage, registers)
+        if work is not None and work.timings is None:
+            seen = stage.seen = stage.seen or Observation()
+            seen.turns += 1
     run = Running(state.resources, caller(state, deadline, run_plan), deadline) if stage.needs_run else None
     if not (stage.reads or stage.writes or stage.random_ops):
-        interpret(stage, registers, None, work, run)
+        interpret(stage, registers, None, work, run, seen, parts)
         return
     with state.lock:
-        _read_variables(plan, stage, state, registers)
+        _read_variables(plan, stage, state, registers, at_home=parts is None)
         counters = state.counters(stage.random_ops) if stage.random_ops else None
-        used = interpret(stage, registers, counters, work, run)
+        used = interpret(stage, registers, counters, work, run, seen, parts)
         if commit:
             written = [(k, registers[r]) for k, r in zip(stage.writes, stage.write_registers, strict=True)]
             written = [(k, v) for k, v in written if v is not None]  # in a branch not taken, and without value before
-            given = {id(registers[r]) for r in plan.feed_registers}
+            given = {id(registers[r]) for r in (*plan.feed_registers, *stage.read_registers)}
             state.store([k for k, _ in written], [_owned(v, given) for _, v in written])
             state.advance(stage.random_ops, used)
 
 
 def _owned(value: Any, given: set[int]) -> Any:
     """A value that a variable may keep: not one that the program fed, nor a part of another array."""
+    if type(value) is not np.ndarray and hasattr(value, "block_until_ready") and id(value) not in given:
+        given.add(id(value))
+        return value  # made by a part of the stage that was compiled
     array = np.asarray(value)
     return array.copy() if array.base is not None or id(value) in given else array
 

@@ -1,0 +1,291 @@
+"""Which instructions of an interpreted stage are compiled together: see segments.py, which runs them.
+
+Every instruction gets a *phase*. In each phase the instructions that are interpreted come first, in their order, then the
+segments, one for each set of guards:
+
+    phase 0    read                    ║ matmul, split, sigmoid, mul, ...
+    phase 1    write, push             ║ -
+
+What is interpreted comes a phase after a segment that it reads from; what is compiled waits as long as nobody needs it.
+Ops of lists keep the order that data and control edges ask for; all others with an effect keep theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evergraph.compiler import segments
+from evergraph.compiler.plan import Instruction, LoopProgram, Register, Stage
+from evergraph.compiler.segments import LoopParts, Observation, Parts, Segment, Step
+from evergraph.compiler.stages import ALWAYS_KNOWN
+from evergraph.framework import dtypes
+
+# A segment of fewer instructions costs more to dispatch than to interpret.
+FEWEST = 4
+# A constant above this many elements is an argument of the program (as in lower.py).
+LIFT_LIMIT = 65_536
+
+# They hand their operand on as it is, so it may stay with the device.
+_PASSES_ON = frozenset(("StackPushV2", "StackPopV2", "TensorArrayReadV3", "TensorArrayWriteV3", "Identity", "Switch"))
+_NOTHING = frozenset(("NoOp", "ControlTrigger"))
+_LISTS = frozenset(
+    "StackV2 StackPushV2 StackPopV2 StackCloseV2 TensorArrayV3 TensorArrayGradV3 TensorArrayGradWithShape "
+    "TensorArrayWriteV3 TensorArrayReadV3 TensorArrayGatherV3 TensorArrayScatterV3 TensorArrayConcatV3 "
+    "TensorArraySplitV3 TensorArraySizeV3 TensorArrayCloseV3".split()
+)
+
+
+def parts_of_stage(stage: Stage, constants: Sequence[Any]) -> Parts:
+    needed = {*stage.outputs, *stage.write_registers}
+    return _Gathering(stage.instructions, constants, stage.seen, needed).parts(free=True)
+
+
+def parts_of_loop(loop: LoopProgram, registers: list[Any]) -> LoopParts | None:
+    """Look at what an iteration left in `registers`; gives the parts of the loop when enough were seen."""
+    if loop.seen is None:
+        loop.seen = Observation()
+    seen: Observation = loop.seen
+    seen.see_all(registers, range(len(registers)))
+    seen.turns += 1
+    if seen.turns < segments.OBSERVED:
+        return None
+    head = [Step(i, _homes(i), False) for i in loop.head]
+    body = _Gathering(loop.body, loop.registers, seen, set(loop.nexts)).parts(free=False)
+    loop.parts = LoopParts(Parts(list(head), [()] * len(head)), body)
+    return loop.parts
+
+
+def _homes(instruction: Instruction) -> tuple[Register, ...]:
+    """The registers that an interpreted instruction wants in NumPy's hands."""
+    if instruction.selector is not None:
+        return ()
+    return tuple(_read(instruction))
+
+
+def _read(instruction: Instruction) -> list[Register]:
+    found: list[Register] = []
+    for source in instruction.inputs:
+        found.extend(source) if type(source) is tuple else found.append(source)
+    found.extend(instruction.bases)
+    return found
+
+
+class _Gathering:
+    """Which instructions go into which segment."""
+
+    def __init__(
+        self, instructions: list[Instruction], constants: Sequence[Any], seen: Observation, needed: set[Register]
+    ) -> None:
+        self.instructions, self.constants, self.seen, self.needed = instructions, constants, seen, needed
+        self.maker = {r: i for i in instructions for r in i.outputs}
+        self.derived: set[Register] = set()  # known while tracing, since they follow from shapes
+        for instruction in instructions:
+            opdef = instruction.op.opdef
+            if (
+                instruction.op.type in ALWAYS_KNOWN
+                and instruction.op.type != "StackPopV2"
+                or (
+                    not (
+                        opdef.is_stateful
+                        or opdef.updates
+                        or instruction.session
+                        or instruction.loop
+                        or instruction.random >= 0
+                    )
+                    and all(r in self.derived or constants[r] is not None for r in _read(instruction))
+                )
+            ):
+                self.derived.update(instruction.outputs)
+
+    def may_be_compiled(self, instruction: Instruction) -> bool:
+        op, opdef = instruction.op, instruction.op.opdef
+        if instruction.loop is not None or instruction.selector is not None or instruction.session:
+            return False
+        if (
+            instruction.random >= 0
+            or op.type in _LISTS
+            or op.type == "Switch"
+            or opdef.is_stateful
+            and not opdef.updates
+        ):
+            return False
+        if instruction.declared_shape is not None or op.type in ("Assert", "CheckNumerics", "NoOp"):
+            return False
+        if any(t.dtype._base._kind in "SRVq" for t in (*op.inputs, *op.outputs) if not _is_variable(t)):
+            return False
+        if not instruction.outputs:
+            return False
+        seen = self.seen
+        around = (*_read(instruction), *instruction.outputs)
+        if not seen.other_shapes.isdisjoint(around):
+            return False
+        if not seen.other_values.isdisjoint(_static_operands(instruction)):
+            return False
+        if instruction.outputs[0] in self.derived:
+            return True
+        return not self.is_small(instruction)
+
+    def is_small(self, instruction: Instruction) -> bool:
+        """Whether it counts or compares: on no account is such a value worth waiting for a program."""
+        if any(t.dtype._base._kind not in "iub" or t.static_shape != () for t in instruction.op.outputs):
+            return False
+        return all(
+            t.dtype._base._kind in "iub" and len(self.seen.seen.get(r, ((), None))[0]) <= 1
+            for t, r in zip(instruction.op.inputs, _read(instruction), strict=False)
+        )
+
+    def parts(self, free: bool) -> Parts:
+        compiled = [self.may_be_compiled(i) for i in self.instructions]
+        self._leave_varying(compiled)
+        phases = self._phases(compiled)
+        self._put_off(compiled, phases)
+        gathered: dict[Any, list[Instruction]] = {}
+        order: list[tuple[int, int, int, Any]] = []
+        for position, (instruction, is_compiled, phase) in enumerate(
+            zip(self.instructions, compiled, phases, strict=True)
+        ):
+            if instruction.op.type in _NOTHING:
+                continue
+            if is_compiled:
+                key = phase, instruction.guards
+                if key not in gathered:
+                    gathered[key] = []
+                    order.append((phase, 1, position, gathered[key]))
+                gathered[key].append(instruction)
+            else:
+                order.append((phase, 0, position, instruction))
+        order.sort(key=lambda entry: entry[:3])
+        steps: list[Step | Segment] = []
+        for _, kind, _, what in order:
+            if kind == 0:
+                steps.append(self._step(what))
+            else:
+                steps.extend(self._segment(what))
+        nothing: list[tuple[Register, ...]] = [()] * len(steps)
+        frees = self._frees(steps) if free else nothing
+        return Parts(steps, frees)
+
+    def _leave_varying(self, compiled: list[bool]) -> None:
+        """Have an instruction interpreted that makes a static operand out of values that change."""
+        static: set[Register] = set()
+        for position in range(len(compiled) - 1, -1, -1):
+            instruction = self.instructions[position]
+            if not compiled[position]:
+                continue
+            if instruction.op.type not in ALWAYS_KNOWN and not static.isdisjoint(instruction.outputs):
+                if not self.seen.other_values.isdisjoint(_read(instruction)):
+                    compiled[position] = False
+                    continue
+                static.update(_read(instruction))
+            static.update(_static_operands(instruction))
+
+    def _put_off(self, compiled: list[bool], phases: list[int]) -> None:
+        """Have what is compiled wait for those who read it, so that segments are few."""
+        limit: dict[Register, int] = {}
+        for position in range(len(compiled) - 1, -1, -1):
+            instruction = self.instructions[position]
+            if compiled[position] and self.needed.isdisjoint(instruction.outputs):
+                found = [limit[r] for r in instruction.outputs if r in limit]
+                if found and instruction.guards == ():
+                    phases[position] = max(phases[position], min(found))
+            apart = not (compiled[position] and instruction.guards == ())
+            for register in _all_read(instruction):
+                limit[register] = min(limit.get(register, phases[position]), phases[position] - apart)
+
+    def _phases(self, compiled: list[bool]) -> list[int]:
+        """When each instruction runs: in each phase first those that are interpreted, then the segments.
+
+        Segments of one phase do not read from each other unless their guards are the same, or those of one follow from
+        nothing the other makes: else they would have to be in order, so the later one waits a phase.
+        """
+        made: dict[Register, tuple[int, bool, Any]] = {}
+        after: dict[Any, int] = {}  # by op: the phase of the last effect that it waits for, or is
+        phases = []
+        last = 0
+        for instruction, is_compiled in zip(self.instructions, compiled, strict=True):
+            phase = 0
+            sources = [made[r] for r in _read(instruction) if r in made]
+            sources += [made[r] for r, _ in instruction.guards if r in made]
+            if instruction.selector is not None and instruction.selector[0] in made:
+                sources.append(made[instruction.selector[0]])
+            for number, was_compiled, guards in sources:
+                apart = was_compiled and (not is_compiled or guards != instruction.guards)
+                phase = max(phase, number + apart)
+            op = instruction.op
+            waits = max((after.get(c, 0) for c in op._control_inputs), default=0)
+            if op.type in _LISTS:
+                after[op] = phase = max(phase, waits)
+            elif not is_compiled and not instruction.pure and op.type not in _NOTHING:
+                after[op] = phase = last = max(phase, waits, last)
+            else:
+                after[op] = max(waits, max((after.get(t.op, 0) for t in op.inputs), default=0))
+            place = phase, is_compiled, instruction.guards
+            for register in instruction.outputs:
+                made[register] = place
+            phases.append(phase)
+        return phases
+
+    def _step(self, instruction: Instruction) -> Step:
+        if instruction.op.type in _PASSES_ON and instruction.op.opdef.plain and not instruction.bases:
+            value = {"TensorArrayWriteV3": 2, "StackPushV2": 1, "Identity": 0, "Switch": 0}.get(instruction.op.type)
+            kind = instruction.op.outputs[0].dtype._base._kind if instruction.op.outputs else "f"
+            if kind not in "SRVq" or instruction.op.type in _LISTS:
+                homes = tuple(r for i, r in enumerate(instruction.inputs) if i != value)
+                return Step(instruction, homes, True)
+        return Step(instruction, _homes(instruction), False)
+
+    def _segment(self, instructions: list[Instruction]) -> list[Step | Segment]:
+        if len(instructions) < FEWEST:
+            return [self._step(i) for i in instructions]
+        made = {r for i in instructions for r in i.outputs}
+        read = dict.fromkeys(r for i in instructions for r in _read(i))
+        inside = {id(i) for i in instructions}
+        elsewhere = {r for i in self.instructions if id(i) not in inside for r in _all_read(i)}
+        constants = {r: self.constants[r] for r in read if self.constants[r] is not None}
+        lifted = [r for r, v in constants.items() if getattr(v, "size", 0) > LIFT_LIMIT]
+        for register in lifted:
+            del constants[register]
+        inputs = tuple(r for r in read if r not in made and r not in constants)
+        static: set[Register] = set()
+        for instruction in reversed(instructions):
+            static.update(_static_operands(instruction))
+            if instruction.op.type not in ALWAYS_KNOWN and not static.isdisjoint(instruction.outputs):
+                static.update(_read(instruction))
+        outputs = tuple(
+            r for r in dict.fromkeys(r for i in instructions for r in i.outputs) if r in elsewhere or r in self.needed
+        )
+        return [Segment(instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants)]
+
+    def _frees(self, steps: list[Step | Segment]) -> list[tuple[Register, ...]]:
+        """After which step a value made here can be let go of."""
+        seen: set[Register] = set()
+        result = []
+        for step in reversed(steps):
+            used: set[Register] = set()
+            for instruction in step.instructions if isinstance(step, Segment) else (step.instruction,):
+                used.update(_all_read(instruction), instruction.outputs)
+            result.append(tuple(r for r in used if r in self.maker and r not in seen and r not in self.needed))
+            seen |= used
+        return result[::-1]
+
+
+def _static_operands(instruction: Instruction) -> list[Register]:
+    """What has to be known before an instruction is traced."""
+    opdef = instruction.op.opdef
+    found: list[Register] = []
+    for arg, source, is_static in zip(opdef.inputs, instruction.inputs, instruction.static, strict=True):
+        if is_static and arg.name not in opdef.dynamic or opdef.host:
+            found.extend(source) if type(source) is tuple else found.append(source)
+    return found
+
+
+def _all_read(instruction: Instruction) -> list[Register]:
+    found = [*_read(instruction), *(r for r, _ in instruction.guards)]
+    if instruction.selector is not None:
+        found.append(instruction.selector[0])
+    return found
+
+
+def _is_variable(t: Any) -> bool:
+    return t.dtype is dtypes.resource
