@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler import kept_programs
+
 # What the checks may cost to run apart from the rest: equations, and elements made by all of them.
 MOST_EQUATIONS = 200
 MOST_ELEMENTS = 65_536
@@ -55,7 +57,7 @@ class _NumPyProgram:
     """The equations that lead to some conditions, done by NumPy; what is the same in two of them is done once."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, Any]]] = []
+        self.steps: list[tuple[str, tuple[int, ...], dict[str, Any]]] = []
         self.known: list[Any] = []  # constants; values of the inputs, then of the steps, come after them
         self.wanted: list[int] = []
 
@@ -85,30 +87,66 @@ class _NumPyProgram:
             if key not in same:
                 same[key] = following
                 following += 1
-                parameters = equation.params if name not in _PLAIN else {}
-                self.steps.append((_WITH_NUMPY[name], sources, parameters))
+                parameters = {k: v for k, v in equation.params.items() if k in _PARAMETERS}
+                self.steps.append((name, sources, parameters))
             place[equation.outvars[0]] = same[key]
         self.wanted = sorted({place[v] for v in wanted if not isinstance(v, Literal)})
         return self
 
     def all_hold(self, inputs: Sequence[Any]) -> bool:
         values = [*self.known, *map(np.asarray, inputs)]
-        for function, sources, parameters in self.steps:
-            values.append(function(*[values[i] for i in sources], **parameters))
+        for name, sources, parameters in self.steps:
+            values.append(_WITH_NUMPY[name](*[values[i] for i in sources], **parameters))
         return all(values[i].all() for i in self.wanted)
 
 
-_PLAIN = frozenset(name for name, function in _WITH_NUMPY.items() if isinstance(function, np.ufunc))
+_PARAMETERS = frozenset(("axes", "dimension", "dimensions", "new_dtype", "new_sizes"))
 
 
-def checks_apart(
-    function: Callable[..., Any], *args: Any
-) -> tuple[Callable[..., bool] | None, Callable[..., Any]] | None:
+class Checks:
+    """The conditions of a program, as a program of their own: whether all hold, for the arguments of the other one."""
+
+    def __init__(self, positions: Sequence[int], program: Any, examples: Sequence[Any] = ()) -> None:
+        """Take the inputs at `positions` for `program`: one for NumPy, or a jitted function of `examples`."""
+        import jax
+
+        self.positions, self.program, self.examples = positions, program, examples
+        self.leaves = jax.tree.leaves
+        self.on_cpu = jax.default_backend() == "cpu"
+
+    def __call__(self, *args: Any) -> bool:
+        import jax
+
+        leaves = self.leaves(args)
+        needed = [leaves[i] for i in self.positions]
+        if isinstance(self.program, _NumPyProgram):
+            return self.program.all_hold(needed)
+        if self.on_cpu or not all(isinstance(leaf, np.ndarray | np.generic) for leaf in needed):
+            return bool(np.asarray(self.program(*needed)))
+        # What is fed is here: asking an accelerator, and waiting for its answer, takes longer than looking.
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            return bool(np.asarray(self.program(*needed)))
+
+    def kept(self) -> Any:
+        """What another process makes the same of."""
+        if isinstance(self.program, _NumPyProgram):
+            return self.positions, self.program, None
+        if self.examples:
+            self.program, self.examples = self.program.lower(*self.examples).compile(), ()
+        return self.positions, None, kept_programs.serialized(self.program)
+
+    @classmethod
+    def of_kept(cls, kept: Any) -> Checks:
+        positions, with_numpy, compiled = kept
+        return cls(positions, with_numpy if compiled is None else kept_programs.deserialized(compiled))
+
+
+def checks_apart(function: Callable[..., Any], *args: Any) -> tuple[Checks | None, Callable[..., Any]] | None:
     """Split `function(*args) -> (outputs, writes, conditions)`, whose first argument is given away.
 
     Returns:
-        `check(*args)`, which says whether all conditions hold (None if there are none), and `main(*args) -> (outputs, writes, None)`; or None when
-        the conditions are too much work to be computed twice.
+        The checks (None if there are none), and `main(*args) -> (outputs, writes, None)`; or None when the conditions are
+        too much work to be computed twice.
     """
     import jax
     from jax.extend.core import Literal, jaxpr_as_fun
@@ -143,18 +181,9 @@ def checks_apart(
         return outputs, writes, None
 
     with_numpy = _NumPyProgram.of(jaxpr, closed.consts, needed, wanted)
-    small = jax.jit(conditions_hold)
-    on_cpu = jax.default_backend() == "cpu"
-
-    def check(*args: Any) -> bool:
-        leaves = jax.tree.leaves(args)
-        needed_leaves = [leaves[i] for i in positions]
-        if with_numpy is not None:
-            return with_numpy.all_hold(needed_leaves)
-        if on_cpu or not all(isinstance(leaf, np.ndarray | np.generic) for leaf in needed_leaves):
-            return bool(np.asarray(small(*needed_leaves)))
-        # What is fed is here: asking an accelerator, and waiting for its answer, takes longer than looking.
-        with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            return bool(np.asarray(small(*needed_leaves)))
-
-    return check if wanted else None, without_conditions
+    if not wanted:
+        return None, without_conditions
+    if with_numpy is not None:
+        return Checks(positions, with_numpy), without_conditions
+    examples = [jax.ShapeDtypeStruct(jaxpr.invars[i].aval.shape, jaxpr.invars[i].aval.dtype) for i in positions]
+    return Checks(positions, jax.jit(conditions_hold), examples), without_conditions

@@ -35,28 +35,28 @@ _noted: set[str] | None = None
 
 def keep_programs() -> None:
     """Have JAX, which is about to be imported, keep compiled programs on disk; once per process."""
-    folder = _place()
+    place = folder()
     global _done
-    if _done or folder is None:
+    if _done or place is None:
         _done = True
         return
     _done = True
     import jax
 
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_dir", str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def note(stage: str) -> None:
     """Have later processes know that `stage` was compiled, and what it was made of put on disk."""
-    folder = _place()
-    if folder is None or is_noted(stage):
+    place = folder()
+    if place is None or is_noted(stage):
         return
     assert _noted is not None
     _noted.add(stage)
     try:
-        with open(folder / _NOTES, "a") as notes:
+        with open(place / _NOTES, "a") as notes:
             notes.write(stage + "\n")
     except OSError:
         pass  # the next process will go the long way, too
@@ -74,38 +74,38 @@ def has_notes() -> bool:
 def _notes() -> set[str]:
     global _noted
     if _noted is None:
-        folder = _place()
+        place = folder()
         try:
-            lines = (folder / _NOTES).read_text().split() if folder is not None else []
-            if len(lines) > _MOST_NOTES and folder is not None:
+            lines = (place / _NOTES).read_text().split() if place is not None else []
+            if len(lines) > _MOST_NOTES and place is not None:
                 lines = lines[-_MOST_NOTES // 2 :]
-                (folder / _NOTES).write_text("\n".join(lines) + "\n")
+                (place / _NOTES).write_text("\n".join(lines) + "\n")
         except OSError:
             lines = []
         _noted = set(lines)
     return _noted
 
 
-def _place() -> Path | None:
+def folder() -> Path | None:
     """The folder, which is there; None if nothing is to be kept."""
     global _folder
     if _folder is None and not _done:
         place = os.environ.get(_SWITCH, "")
         if place.lower() in ("off", "0", "no") or "jax" in sys.modules or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
             return None
-        folder = Path(place or Path.home() / ".cache" / "evergraph") / _machine()
+        found = Path(place or Path.home() / ".cache" / "evergraph") / _machine()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _forget_oldest(folder)
+            found.mkdir(parents=True, exist_ok=True)
+            _forget_oldest(found)
         except OSError:
             return None  # a place where nothing can be written: programs are compiled each time
-        _folder = folder
+        _folder = found
     return _folder
 
 
 def _machine() -> str:
     """A name for machines with the same instructions."""
-    about = [platform.machine(), platform.system()]
+    about = ["2", platform.machine(), platform.system()]  # the number grows when what is in the files changes
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from evergraph.compiler import disk_cache, malloc, pieces
-from evergraph.compiler.checks import checks_apart
+from evergraph.compiler import disk_cache, kept_programs, malloc, pieces
+from evergraph.compiler.checks import Checks, checks_apart
 from evergraph.compiler.families import families
 from evergraph.compiler.plan import Instruction, Register, Stage
 from evergraph.compiler.tracing import Counters, Tracer
@@ -92,7 +92,18 @@ class Program:
             self.lifted = [jax.device_put(self.constants[r], self.place) for r in self.lifted_registers]
         self._compiled: Any = None
         self._wants_check_first = is_checked and bool(self.donated)
-        self._check: Any = None
+        self._check: Checks | None = None
+        self._name: str | None = None  # of the file that it is kept in
+        self._is_new = True
+        self._described = (
+            is_checked,
+            [(k, None if v is None else (tuple(v.shape), v.dtype)) for k, v in read.values()],
+            [(r, static_values[r]) for r in sorted(static_values)],
+            [
+                (r, (v.shape, v.dtype) if r in self.lifted_registers else v)
+                for r, v in sorted(self.constants.items(), key=lambda pair: pair[0])
+            ],
+        )
         self._x64 = jax.enable_x64
         self._put = jax.device_put
 
@@ -108,6 +119,9 @@ class Program:
         with self._x64(True):
             if self.moves:
                 donated, kept, inputs = self._put((donated, kept, inputs), self.device)
+            if self._is_new:
+                self._is_new = False
+                self._look_for_kept(donated, kept, inputs, counters)
             if self._wants_check_first:
                 self._put_check_first(donated, kept, inputs, counters)
             if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
@@ -130,13 +144,46 @@ class Program:
             self._check, main = found
             self._compile(main, donated, kept, inputs, counters)
 
+    def _look_for_kept(self, *args: Any) -> None:
+        """Take over what an earlier process made of the same."""
+        import jax
+
+        donated, kept, inputs, counters = args
+        if self.device is None or self.device.platform != "cpu" or self.moves:
+            return  # elsewhere, JAX's own cache alone
+        leaves = jax.tree.leaves((donated, kept, inputs, self.lifted, counters))
+        shapes = [(tuple(leaf.shape), leaf.dtype) for leaf in leaves], [len(donated), len(kept), len(inputs)]
+        self._name = kept_programs.name_of(self.stage, (self._described, shapes, counters is None))
+        found = None if self._name is None else kept_programs.load(self._name)
+        if found is None:
+            return
+        try:
+            check = None if found["check"] is None else Checks.of_kept(found["check"])
+            self._compiled = _of_kept(found["program"])
+        except Exception:  # as if it was not there
+            return
+        self._check, self._wants_check_first, self._name = check, False, None
+        self.blocks, self.dead_outputs = found["blocks"], found["dead_outputs"]
+
+    def _keep(self) -> None:
+        assert self._name is not None
+        kept_programs.save(
+            self._name,
+            lambda: {
+                "check": None if self._check is None else self._check.kept(),
+                "program": _kept(self._compiled),
+                "blocks": self.blocks,
+                "dead_outputs": self.dead_outputs,
+            },
+        )
+
     def _compile(self, function: Any, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
         """Have `function` compiled, whole or, if it is large, in pieces."""
         import jax
         from jax.extend.core import jaxpr_as_fun
 
         if len(self.steps) < MANY_INSTRUCTIONS:
-            self._compiled = jax.jit(function, donate_argnums=(0,))
+            self._finish(function, donated, kept, inputs, counters)
             return
         args = donated, kept, inputs, self.lifted, counters
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
@@ -146,15 +193,33 @@ class Program:
             rest = len(closed.jaxpr.invars) - len(given_away)
             parts = pieces.Pieces(closed, results, given_away + [False] * rest)
             if parts.pay():
-                parts.compile()
+                if self._name is None:
+                    parts.compile()
+                else:
+                    with kept_programs.Compiling() as compiling:
+                        parts.compile()
                 self._compiled = parts
+                if self._name is not None and compiling.is_new:
+                    self._keep()
                 return
         whole = jaxpr_as_fun(closed)
 
         def traced(*args: Any) -> Any:
             return jax.tree.unflatten(results, whole(*jax.tree.leaves(args)))
 
-        self._compiled = jax.jit(traced, donate_argnums=(0,))
+        self._finish(traced, *args[:3], counters)
+
+    def _finish(self, function: Any, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
+        import jax
+
+        self._compiled = jax.jit(function, donate_argnums=(0,))
+        if self._name is None:
+            return
+        lowered = self._compiled.lower(donated, kept, inputs, self.lifted, counters)
+        with kept_programs.Compiling() as compiling:
+            self._compiled = lowered.compile()
+        if compiling.is_new:
+            self._keep()
 
     def _trace(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any
@@ -220,6 +285,14 @@ class Program:
             tracer.values.stack(jnp, r) if type(r) is tuple else jnp.asarray(values[r]) for r in self.write_registers
         ]
         return [*outputs, used], writes, checks
+
+
+def _kept(compiled: Any) -> Any:
+    return compiled.kept() if isinstance(compiled, pieces.Pieces) else kept_programs.serialized(compiled)
+
+
+def _of_kept(kept: Any) -> Any:
+    return pieces.Pieces.of_kept(kept) if isinstance(kept, dict) else kept_programs.deserialized(kept)
 
 
 def _by_key(keys: Sequence[Any], registers: Mapping[str, Register]) -> tuple[Any, ...]:

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler import kept_programs
+
 # Programs of fewer equations stay whole; and others if more than this part of their equations is in pieces that differ,
 # unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823 equations,
 # whole and in pieces: 5.3 and 3.8, and a step takes as long. Of ResNet-50, half of whose pieces differ: 18 and 25.
@@ -106,6 +108,29 @@ class Pieces:
         compiled = dict(zip(self._made, _compiled(list(self._made.values())), strict=True))
         self._steps = [(compiled[key], *rest) for key, *rest in self._steps]
         self._made = {}
+
+    def kept(self) -> dict[str, Any]:
+        """What another process makes the same of."""
+        compiled = list(dict.fromkeys(function for function, *_ in self._steps))
+        number = {function: i for i, function in enumerate(compiled)}
+        return {
+            "pieces": [kept_programs.serialized(c) for c in compiled],
+            "steps": [(number[function], *rest) for function, *rest in self._steps],
+            "constants": [np.asarray(c) for c in self._constants],
+            "rest": (self._results, self._inputs, self._outputs, self._slots, self.different),
+        }
+
+    @classmethod
+    def of_kept(cls, kept: dict[str, Any]) -> Pieces:
+        import jax
+
+        self = cls.__new__(cls)
+        compiled = [kept_programs.deserialized(piece) for piece in kept["pieces"]]
+        self._steps = [(compiled[number], *rest) for number, *rest in kept["steps"]]
+        self._constants = kept["constants"]
+        self._results, self._inputs, self._outputs, self._slots, self.different = kept["rest"]
+        self._leaves, self._unflatten, self._asarray = jax.tree.leaves, jax.tree.unflatten, jax.numpy.asarray
+        return self
 
     def __len__(self) -> int:
         return len(self._steps)
