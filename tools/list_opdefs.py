@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write `src/evergraph/framework/tf1_opdefs.txt`: TF 1.15's OpDefs, one readable line each.
+"""Write TF 1.15's OpDefs, one readable line each: `tf1_opdefs.txt` and `tf1_opdefs_of_tests.txt` in `framework/`.
 
     python tools/list_opdefs.py OP_DEFS.json
 
 OP_DEFS.json is a dump of TensorFlow 1.15.5's op registry (`op_def_registry.get_registered_ops()`), types by their
-`DT_` names. Ops that only TensorFlow's own tests register are left out.
+`DT_` names. Ops that are there for TensorFlow's own tests go into the second file.
 """
 
 import json
@@ -61,9 +61,10 @@ def line(op):
 
 def main():
     ops = json.loads(pathlib.Path(sys.argv[1]).read_text())["ops"]
-    lines = [line(op) for op in ops if not op.get("test_only")]
-    OUT.write_text("\n".join(lines) + "\n")
-    print(f"{len(lines)} ops written to {OUT.name}")
+    for out, of_tests in ((OUT, False), (OUT.with_name("tf1_opdefs_of_tests.txt"), True)):
+        lines = [line(op) for op in ops if bool(op.get("test_only")) is of_tests]
+        out.write_text("\n".join(lines) + "\n")
+        print(f"{len(lines)} ops written to {out.name}")
 
 
 if __name__ == "__main__":

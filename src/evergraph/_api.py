@@ -79,6 +79,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "runtime.export.pure_function",
         "training.stablehlo_files",
         "training.onnx_files.model",
+        "training.tracking.module",
     ),
     "train": (
         "training.optimizer",
@@ -128,7 +129,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         "training.saved_model.signatures",
         "training.saved_model.builder",
         "training.saved_model.loader",
+        "training.saved_model.objects_loading",
+        "training.saved_model.objects_saving",
     ),
+    "estimator.export": ("training.saved_model.export_outputs",),
     "saved_model.builder": ("training.saved_model.builder",),
     "saved_model.constants": ("training.saved_model.constants",),
     "saved_model.loader": ("training.saved_model.loader",),

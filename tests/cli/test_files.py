@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+import zipfile
 
 import click.testing
 import h5py
@@ -206,6 +207,45 @@ def test_graphs_that_differ(folder, tmp_path):
     code, out, _ = run("diff", tmp_path / "a.pb", tmp_path / "b.pb")
     assert code == 1 and "op: Add -> Sub" in out
     assert run("diff", tmp_path / "a.pb", folder / "model.ckpt-1")[0] == 2
+
+
+def test_weights_in_an_archive_of_keras(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.arange(6.0).reshape(2, 3)
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.write(tmp_path / "w.h5", "model.weights.h5")
+    (tensor,) = told("inspect", tmp_path / "m.keras")["tensors"]
+    assert tensor == {"name": "layers/dense/vars/0", "dtype": "float64", "shape": [2, 3], "bytes": 48}
+    assert run("convert", tmp_path / "m.keras", tmp_path / "w.npz")[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "w.npz")["layers/dense/vars/0"], [[0, 1, 2], [3, 4, 5]])
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("config.json", "{}")
+    code, _, err = run("inspect", tmp_path / "other.zip")
+    assert code == 2 and "an archive without arrays: it holds config.json" in err
+
+
+def test_scalars_of_tensorflow_2_have_a_last_value(tmp_path):
+    with tf.summary.FileWriter(str(tmp_path)) as writer:
+        for step in range(2):
+            summary = tf.Summary()
+            value = summary.value.add(tag="loss")
+            value.tensor.CopyFrom(tf.make_tensor_proto(np.float32(step + 0.5)))
+            if not step:
+                value.metadata.plugin_data.plugin_name = "scalars"
+            writer.add_summary(summary, step)
+    found = told("inspect", tmp_path)["tags"]["loss"]
+    assert (found["kind"], found["plugin"], found["last"]) == ("tensor", "scalars", 1.5)
+
+
+def test_damaged_compressed_archive_is_named(tmp_path):
+    np.savez_compressed(tmp_path / "w.npz", a=np.arange(3000.0))
+    data = bytearray((tmp_path / "w.npz").read_bytes())
+    for at in range(40, 400, 3):
+        data[at] ^= 0xFF
+    (tmp_path / "w.npz").write_bytes(data)
+    code, _, err = run("inspect", tmp_path / "w.npz")
+    assert code == 2 and "w.npz: damaged npz file" in err
 
 
 # convert

@@ -141,7 +141,7 @@ def test_what_cannot_be_saved_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "variant",
     [
-        variants.StoredVariant("tensorflow::Iterator", b"@@x", [np.array(1)]),
+        variants.StoredVariant("another::Iterator", b"@@x", [np.array(1)]),
         variants.StoredVariant("evergraph.Iterator", b"", [np.array(1)]),
         variants.StoredVariant("evergraph.Iterator", b"\xff\xff", [np.array(1)]),
         variants.StoredVariant("evergraph.Iterator", tf.GraphDef(node=[tf.NodeDef(op="ReadFile")]).SerializeToString()),

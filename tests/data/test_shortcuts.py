@@ -264,7 +264,9 @@ def test_batches_start_at_multiples_of_64_bytes(make, monkeypatch):
 def test_large_elements_are_computed_a_few_at_a_time(size, monkeypatch):
     seen = []
     call = Stacked.__call__
-    monkeypatch.setattr(Stacked, "__call__", lambda self, c, values, n: seen.append(n) or call(self, c, values, n))
+    monkeypatch.setattr(
+        Stacked, "__call__", lambda self, c, values, n, *state: seen.append(n) or call(self, c, values, n)
+    )
     monkeypatch.setattr(together_module, "_MOST_BYTES_TOGETHER", 1)
 
     def make():

@@ -62,10 +62,7 @@ def test_index_that_lies_is_refused_without_allocating(tmp_path_factory, name, s
         writer.add_slice("p", [4, 2], Slice((0, 0), (2, 2)), np.zeros([2, 2]))
         writer.add_slice("p", [4, 2], Slice((2, 0), (2, 2)), np.ones([2, 2]))
         entry = writer._entries[name.encode()]
-        entry.dtype, entry.offset, entry.size, entry.shard_id = kind, offset, size, shard
-        del entry.shape.dim[:]
-        for n in shape:
-            entry.shape.dim.add(size=n)
+        entry.dtype, entry.offset, entry.size, entry.shard, entry.shape = kind, offset, size, shard, tuple(shape)
     with contextlib.suppress(*REFUSED), BundleReader(prefix) as reader:
         for known in reader.names():
             with contextlib.suppress(*REFUSED):

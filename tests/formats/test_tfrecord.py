@@ -82,10 +82,10 @@ def test_lengths_of_all_sizes_have_the_checksums_of_their_bytes():
 def test_cut_and_damaged_records_are_data_loss(tmp_path):
     good = (DATA / "records").read_bytes()
     path = tmp_path / "r"
-    for cut in 3, 16, 17, 40, len(good) - 1:
+    for cut in 3, 16, 17, 27, 28, 50, len(good) - 1:
         path.write_bytes(good[:cut])
-        if cut == 16:  # a complete record
-            assert list(read_records(str(path))) == [b""]
+        if cut in (3, 16, 17, 27):  # complete records, and less than what says how long the next one is
+            assert list(read_records(str(path))) == [b""][: cut // 16]
         else:
             with pytest.raises(errors.DataLossError, match="truncated record at"):
                 list(read_records(str(path)))
@@ -142,3 +142,18 @@ def test_damaged_files_give_clear_errors(tmp_path_factory, data, name):
     with contextlib.suppress(errors.DataLossError):
         found.extend(read_records(str(path), FILES[name]))
     assert found == known.records()[: len(found)]
+
+
+@given(st.lists(st.integers(0, 40), min_size=8, max_size=40), st.integers(0, 10**6), st.integers(0, 8), st.randoms())
+def test_records_are_checked_together_as_one_by_one(lengths, at, bit, drawn):
+    records = [drawn.randbytes(n) for n in lengths]
+    data = bytearray(all_framed(records))
+    bounds = np.cumsum([0, *(n + 16 for n in lengths)])
+    together = tfrecord._Together()
+    assert together.right(bytes(data), records, bounds) == len(records)
+    which = at % len(records)
+    places = range(bounds[which] + 12, bounds[which + 1])  # a record and its checksum
+    place = places[at % len(places)]
+    data[place] ^= 1 << min(bit, 7)
+    changed = [bytes(data[a + 12 : b - 4]) for a, b in itertools.pairwise(bounds.tolist())]
+    assert together.right(bytes(data), changed, bounds) == which

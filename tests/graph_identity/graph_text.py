@@ -40,13 +40,28 @@ _REF = 100  # a reference type's number is its value type's plus this
 _VALUES_SHOWN = 16  # a larger tensor is shown as a hash of its bytes
 _LISTS = ("s", "i", "f", "b", "type", "shape", "tensor", "func")
 # Some names hold a number that counts what the process did before: not a property of the graph.
+_COUNTED_PARTS = re.compile(r"_(true|false|cond|body|branch\d+)_\d+$")  # of If, Case and While
 _PROCESS_COUNTERS = re.compile(r"(CustomGradient-|pyfunc_|hash_table_(?=\w{8}-))[-\w]+")
 
 
 def graph_lines(graph):
     """Print `graph`: a list of lines, without line ends."""
     lines = [op_line(op) for op in graph.get_operations()]
+    lines += _part_lines(graph)
     return lines + [_collection_line(graph, key) for key in sorted(graph.get_all_collection_keys())]
+
+
+def _part_lines(graph):
+    """Print the parts of branches and loops: how many arguments and results each has, and the types of its ops."""
+    if not any(op.type in ("If", "StatelessIf", "Case", "While") for op in graph.get_operations()):
+        return []
+    lines = []
+    for function in graph.as_graph_def().library.function:
+        signature = function.signature
+        name = _COUNTED_PARTS.sub(r"_\1_#", signature.name)
+        types = ", ".join(node.op for node in function.node_def)
+        lines.append(f"{name}: {len(signature.input_arg)} -> {len(signature.output_arg)} {{{types}}}")
+    return sorted(lines)
 
 
 def op_line(op):
@@ -83,7 +98,7 @@ def _item_text(kind, item):
     if kind == "tensor":
         return tensor_text(item)
     if kind == "func":
-        return "func " + item.name
+        return "func " + _COUNTED_PARTS.sub(r"_\1_#", item.name)
     return str(item)
 
 

@@ -83,6 +83,23 @@ def check_objects():
         )
 
 
+def check_saved_objects():
+    """The functions of a saved object, as functions of Python: loaded in TensorFlow 1.15's graph mode, and in 2's."""
+    load = tf.saved_model.load_v2 if hasattr(tf.saved_model, "load_v2") else tensorflow.saved_model.load
+    path = os.path.join(FOLDER, "saved_object")
+    with tf.Graph().as_default(), tf.Session() as sess:
+        model = load(path)
+        y = model(tf.ones([1, 2]))
+        signed = model.signatures["serving_default"](rows=tf.ones([1, 2]))["output_0"]
+        scaled = model.inner.scaled(tf.ones([2]))
+        (gradient,) = tf.gradients(y, model.by)
+        sess.run(tf.global_variables_initializer())
+        for value in sess.run([y, signed]):
+            np.testing.assert_array_equal(value, [[3.0, 4.0]])
+        np.testing.assert_array_equal(sess.run(scaled)["y"], [5.0, 5.0])
+        np.testing.assert_array_equal(sess.run(gradient), [1.0, 1.0])
+
+
 def check_events():
     (path,) = glob.glob(os.path.join(FOLDER, "events.out.tfevents.*"))
     events = list(tf.train.summary_iterator(path))
@@ -106,6 +123,8 @@ def check_records():
 
 if __name__ == "__main__":
     tf.logging.set_verbosity(tf.logging.ERROR)
-    for check in check_checkpoints, check_graph, check_saved_model, check_objects, check_events, check_records:
+    for check in (
+        check_checkpoints, check_graph, check_saved_model, check_objects, check_saved_objects, check_events, check_records,
+    ):  # fmt: skip
         check()
         print("ok", check.__name__)

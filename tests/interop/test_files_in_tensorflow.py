@@ -25,13 +25,14 @@ def test_tensorflow_reads_what_evergraph_writes(tmp_path):
     write_checkpoints(folder)
     write_program(folder)
     write_objects(folder)
+    write_saved_objects(folder)
     write_events(folder)
     write_records(folder)
     reader = Path(__file__).with_name("read_files.py")
     for python in filter(None, PYTHONS):
         done = subprocess.run([python, str(reader), folder], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-        assert done.stdout.count("ok") == 6
+        assert done.stdout.count("ok") == 7
 
 
 VALUES = {}
@@ -97,6 +98,25 @@ def write_objects(folder):
             if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
                 VALUES["objects|" + name] = reader.read(name)
     np.savez(folder + "/values.npz", **VALUES)
+
+
+def write_saved_objects(folder):
+    class Model(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.by = tf.get_variable("by", initializer=np.float32([2, 3]), use_resource=True)
+            self.inner = tf.train.Checkpoint(scaled=tf.function(lambda x, n=5.0: {"y": x * n}))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, "rows")])
+        def __call__(self, x):
+            return x * self.by + 1.0
+
+    with tf.Graph().as_default(), tf.Session() as sess:
+        model = Model()
+        model.inner.scaled(tf.ones([2]))
+        sess.run(tf.global_variables_initializer())
+        with sess.as_default():
+            tf.saved_model.save(model, folder + "/saved_object")
 
 
 def write_events(folder):

@@ -352,6 +352,52 @@ def import_with_an_input_of_the_wrong_type(tf):
     tf.import_graph_def(definition)
 
 
+@fails("Invalid return output 1 of node 'x', which has 1 output(s)")
+def import_and_return_an_output_that_a_node_has_not(tf):
+    tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), return_elements=["x:1"])
+
+
+@fails("Requested return tensor 'y:0' not found in graph def")
+def import_and_return_a_tensor_of_no_node(tf):
+    tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), return_elements=["y:0"])
+
+
+@fails("Cannot convert 'x:y:0' to a tensor name.")
+def import_and_return_what_is_no_name(tf):
+    tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), return_elements=["x:y:0"])
+
+
+@fails("Attempted to map inputs that were not found in graph_def: [x:2]")
+def import_with_an_output_mapped_that_a_node_has_not(tf):
+    tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), input_map={"x:2": tf.constant(1.0)})
+
+
+@fails("requires a non-empty `name` if `input_map` contains non-Tensor values")
+def import_without_a_name_and_a_variable_mapped(tf):
+    tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), input_map={"x:0": tf.Variable(1.0)}, name="")
+
+
+@fails("GraphDef min consumer version 1000 above current version 134")
+def import_of_a_later_version(tf):
+    definition = _definition(tf, ("x", "Placeholder", []))
+    definition.versions.min_consumer = 1000
+    tf.import_graph_def(definition)
+
+
+@fails("NodeDef expected inputs 'float' do not match 0 inputs specified")
+def import_with_too_few_inputs(tf):
+    tf.import_graph_def(_definition(tf, ("y", "Identity", [])))
+
+
+def import_under_the_name_of_a_scope(tf):
+    with tf.name_scope("x"):
+        tf.constant(1.0)
+    found = [
+        tf.import_graph_def(_definition(tf, ("x", "Placeholder", [])), return_elements=["x"], name="") for _ in "ab"
+    ]
+    return [op.name for (op,) in found]
+
+
 def import_what_another_graph_exported(tf):
     with tf.Graph().as_default() as other:
         tf.add(tf.placeholder(tf.float32, [None], name="x"), [1.0, 2.0], name="y")

@@ -166,3 +166,63 @@ def test_a_step_that_fails_leaves_no_half_update_for_others_to_see(graph):
 
         assert not all_of([good, bad] * 4)
         assert session.run([a, b]) == [121.0, 121.0]
+
+
+@pytest.mark.parametrize("end", ["session", "queue"])
+def test_everything_at_once(graph, end):
+    """Steps, counts, queues, records of queue runners, an iterator, Python functions and loops, until all is closed."""
+    x = tf.placeholder(tf.float32, [None, 4])
+    w, count = tf.Variable(tf.zeros([4, 1])), tf.Variable(0, dtype=tf.int64)
+    increment = tf.assign_add(count, 1, use_locking=True)
+    step = tf.train.GradientDescentOptimizer(0.01).minimize(tf.reduce_mean((tf.matmul(x, w) - 1) ** 2))
+    queue = tf.FIFOQueue(5, [tf.float32], [[2]])
+    put, take, several = queue.enqueue([tf.random_uniform([2])]), queue.dequeue(), queue.dequeue_many(3)
+    number, double = tf.train.slice_input_producer([np.arange(50), np.arange(0, 100, 2)], shuffle=True)
+    batch = tf.train.shuffle_batch([number * 4, double * 2], 8, capacity=40, min_after_dequeue=8, num_threads=3)
+    dataset = tf.data.Dataset.range(50).map(lambda i: i * 2).shuffle(9).repeat().batch(4).prefetch(2)
+    iterator = tf.data.make_initializable_iterator(dataset)
+    element = iterator.get_next()
+    called = tf.py_func(lambda v: np.float32(v.sum()), [x], tf.float32)
+    loop = tf.while_loop(lambda i, v: i < 9, lambda i, v: (i + 1, v * 2.0), [0, 1.0])[1]
+    close = queue.close(cancel_pending_enqueues=True)
+    data = np.random.RandomState(0).rand(6, 4).astype(np.float32)
+    session = tf.Session()
+    session.run([tf.global_variables_initializer(), iterator.initializer])
+    coordinator = tf.train.Coordinator()
+    runners = tf.train.start_queue_runners(session, coordinator)
+    counted = [0] * 8
+
+    def batch_is_right():
+        a, b = session.run(batch)
+        assert (a == 2 * (b // 2)).all()
+
+    def counts(k):
+        session.run(increment)
+        counted[k] += 1
+
+    def work(k):
+        for i in range(40):
+            session.run(step, {x: data})
+            counts(k)
+            batch_is_right()
+            assert session.run(element).shape == (4,)
+            assert session.run(called, {x: data}) == pytest.approx(data.sum(), 1e-5)
+            assert session.run(loop) == 512.0
+            session.run([take, put])
+            if k < 2:
+                session.run(several)
+            elif k < 6:
+                session.run(put)
+            if k == 7 and i == 30:
+                session.close() if end == "session" else session.run(close)
+
+    errors = all_of([lambda k=k: work(k) for k in range(8)])
+    closed = (tf.errors.CancelledError, tf.errors.OutOfRangeError, RuntimeError)
+    assert errors and all(isinstance(error, closed) for error in errors.values()), errors
+    coordinator.request_stop()
+    if end == "queue":
+        assert session.run(count) == sum(counted)
+        session.close()
+    for thread in runners:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()

@@ -116,6 +116,31 @@ def test_a_timeline_is_written_for_each_step(small, tmp_path):
     assert "MatMul" in [event["name"] for event in events]
 
 
+def test_timeline_of_scopes_is_tensorflows(tmp_path):
+    """Names, durations and starts, as TensorFlow 1.15 writes them for the recorded run."""
+    recordings = Path(__file__).with_name("recordings")
+    metadata = tf.RunMetadata.FromString((recordings / "profiled_run.binpb").read_bytes())
+    with tf.Graph().as_default() as graph:
+        cases.model(tf)
+        options = BUILDER(BUILDER.time_and_memory()).with_max_depth(2).with_timeline_output(str(tmp_path / "t")).build()
+        tf.profiler.profile(graph, metadata, cmd="scope", options=options)
+    text = (tmp_path / "t_-1").read_text()
+    assert text.startswith(
+        '{"traceEvents":[{"args":{"name":"Scope:0"},"name":"process_name","ph":"M","pid":0},'
+        '{"args":{"name":"_TFProfRoot","op":"_TFProfRoot"},"cat":"Op","dur":13,"name":"_TFProfRoot","ph":"X","pid":0,'
+    )
+    events = [e for e in json.loads(text)["traceEvents"] if e["ph"] == "X"]
+    found = [(e["name"], e["dur"], e["ts"], e["pid"]) for e in events]
+    assert found == [("_TFProfRoot", 13, 0, 0), ("sub", 12, 0, 1), ("GradientDescent", 1, 12, 1)]
+
+
+def test_timeline_of_types_of_ops_is_not_there(small, tmp_path, capsys):
+    options = BUILDER(BUILDER.time_and_memory()).with_timeline_output(str(tmp_path / "t")).build()
+    assert tf.profiler.profile(*small, cmd="op", options=options).total_exec_micros == 0
+    assert "op view doesn't support timeline yet" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_advice_names_what_takes_the_time(small, capsys):
     graph, metadata = small
     found = tf.profiler.advise(graph, metadata)
@@ -149,7 +174,6 @@ def test_the_op_log_is_written(small, tmp_path):
         ("file", tf.errors.InvalidArgumentError, "Missing required output_options for file"),
         ("file:name=a", tf.errors.InvalidArgumentError, "Unrecognized options name for output_type: file"),
         ("pprof:outfile=a", tf.errors.UnimplementedError, "'pprof' is not there yet"),
-        ("timeline:outfile=a", tf.errors.UnimplementedError, "'timeline' is there for the report 'graph' alone"),
     ],
 )
 def test_outputs_that_there_are_not(small, output, error, message):

@@ -179,6 +179,7 @@ for _name, _kinds in {
     "gradient_of_branches": ("If", "StatelessIf", "Case", "StatelessCase"),
     "gradient_of_loop": ("While", "StatelessWhile"),
     "gradient_of_symbolic_gradient": ("SymbolicGradient",),
+    "gradient_of_call": ("PartitionedCall", "StatefulPartitionedCall"),
 }.items():
     for _kind in _kinds:
         _opdef = opdefs.lookup(_kind)

@@ -14,12 +14,12 @@ that gradients of gradients follow by the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
+from evergraph.autodiff.keeping import keep_results, keep_values
 from evergraph.autodiff.replay import (
     Replay,
-    copied,
     is_trainable,
     library_name,
     total,
@@ -30,10 +30,13 @@ from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes, errors
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.operation import Operation
+from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.comparisons import greater
-from evergraph.ops.filling import zeros, zeros_like
+from evergraph.ops.filling import zeros_like
+from evergraph.ops.identity import identity
 from evergraph.ops.opdef import raw_op
+from evergraph.ops.shaping import shape
 from evergraph.ops.tensor_lists import functions as lists
 from evergraph.ops.tensor_lists import list_ops
 
@@ -53,88 +56,73 @@ def gradient_of_branches(op: Operation, *grads: Any) -> list[Any]:
     reached = [i for i in range(len(inputs)) if any(r.found.get(r.arguments[i]) is not None for r in replays)]
     if not reached:
         return [None] * len(op.inputs)
-    results = [_gradients_in(replay, reached) for replay in replays]
+    in_rows = _in_rows(replays, reached)
+    results = [_gradients_in(replay, reached, in_rows) for replay in replays]
     used = [replay.needed(found) for replay, found in zip(replays, results, strict=True)]
     extra = [
         (side, t) for side, replay in enumerate(replays) for t, ours in replay.left_out.items() if ours in used[side]
     ]
-    places = _keep_results(op, extra)
+    places = keep_results(op, extra)
     functions = []
     for side, (replay, found) in enumerate(zip(replays, results, strict=True)):
         arguments = [*replay.arguments, *(g for g in replay.incoming if g is not None)]
         arguments += [replay.left_out[t] if side == owner else replay.like(t) for owner, t in extra]
         functions.append(replay.finish(arguments, found))
-    kinds = [variable_behind(t)[1] if t.dtype is dtypes.resource else t.dtype for t in (inputs[i] for i in reached)]
+    kinds = [t.dtype for t in results[0]]
     passed = [*inputs, *(g for g in grads if g is not None), *(op.outputs[place] for place in places)]
     if is_case:
         made = raw_op(op.type)(chosen, passed, kinds, functions)
     else:
         made = raw_op(op.type)(chosen, passed, kinds, *functions)
+    return [None, *_passed_on(made, inputs, reached, in_rows)]
+
+
+def _passed_on(made: Any, inputs: Sequence[Tensor], reached: Sequence[int], in_rows: Container[int] = ()) -> list[Any]:
+    """The gradients of the inputs from the outputs of `made`, each through an `Identity`.
+
+    TF has those: what fetches one gradient then runs what it needs, and not all of the op.
+    """
+    outputs = list(made) if isinstance(made, list | tuple) else [made]
+    outputs[0].op.attrs["_lower_using_switch_merge"] = True
+    rest = iter(outputs)
     gradient: list[Any] = [None] * len(inputs)
-    for i, t in zip(reached, made if isinstance(made, list | tuple) else [made], strict=True):
-        _describe(t, inputs[i])
-        gradient[i] = t
-    return [None, *gradient]
+    for i in reached:
+        first = next(rest)
+        if i in in_rows:
+            gradient[i] = IndexedSlices(identity(first), identity(next(rest)), identity(next(rest)))
+        else:
+            _describe(first, inputs[i])
+            gradient[i] = identity(first)
+    return gradient
 
 
-def _gradients_in(replay: Replay, wanted: Sequence[int]) -> list[Tensor]:
-    """The gradients of these arguments, zeros where there is none."""
-    results = []
+def _in_rows(replays: Sequence[Replay], reached: Sequence[int]) -> frozenset[int]:
+    """The arguments whose gradient is of some rows only, in all of the bodies."""
+
+    def kind_of(replay: Replay, i: int) -> Any:
+        found = replay.found.get(replay.arguments[i])
+        return found.indices.dtype if isinstance(found, IndexedSlices) else None
+
+    kinds = {i: {kind_of(replay, i) for replay in replays} for i in reached}
+    return frozenset(i for i, found in kinds.items() if len(found) == 1 and None not in found)
+
+
+def _gradients_in(replay: Replay, wanted: Sequence[int], in_rows: Container[int] = ()) -> list[Tensor]:
+    """The gradients of these arguments, zeros where there is none; values, indices and shape of those in rows."""
+    results: list[Tensor] = []
     with replay.body.as_default():
         for i in wanted:
-            found = replay.found.get(replay.arguments[i])
-            results.append(zero_gradient(replay.arguments[i]) if found is None else found)
+            argument = replay.arguments[i]
+            if i in in_rows:
+                rows = replay.found[argument]
+                whole = rows.dense_shape
+                if whole is None:
+                    whole = raw_op("VariableShape")(argument) if argument.dtype is dtypes.resource else shape(argument)
+                results += [rows.values, rows.indices, whole]
+            else:
+                found = replay.dense(argument)
+                results.append(zero_gradient(argument) if found is None else found)
     return results
-
-
-def _keep_results(op: Operation, wanted: Sequence[tuple[int, Tensor]]) -> list[int]:
-    """Let a branch give more results, tensors inside of its sides; gives which outputs those are.
-
-    Args:
-        wanted: (side, tensor in the body of that side) for each. The other sides give zeros in its place.
-    """
-    graph = op.graph
-    kept = graph._attachments.setdefault("results of branches", {}).setdefault(op, {})
-    new = [(side, t) for side, t in wanted if (side, t.name) not in kept]
-    if new:
-        is_case = "branches" in op.attrs
-        names = list(op.attrs["branches"]) if is_case else [op.attrs["then_branch"], op.attrs["else_branch"]]
-        for side, name in enumerate(names):
-            old = body_of(graph, name)
-            made = FunctionGraph(library_name(graph, f"{old.function_name}_rewritten"), graph, copies_constants=False)
-            with made.as_default():
-                arguments = []
-                for t in old.arguments:
-                    arguments.append(made.argument(t.dtype, t.static_shape, t.op.name))
-                    arguments[-1]._handle_data = t._handle_data
-                copies = copied(old, made, arguments)
-                more = []
-                by_name = {t.name: t for o in old._ops for t in o.outputs}
-                for owner, t in new:
-                    here = (
-                        copies[by_name[t.name]]
-                        if owner == side
-                        else zeros([d or 0 for d in t.static_shape or ()], t.dtype)
-                    )
-                    more.append(here)
-                made.finish([*(copies[t] for t in old.results), *more])
-            graph._functions[made.function_name] = made
-            names[side] = made.function_name
-        if is_case:
-            op.attrs["branches"] = names
-        else:
-            op.attrs["then_branch"], op.attrs["else_branch"] = names
-        op.attrs["Tout"] = [*op.attrs["Tout"], *(t.dtype for _, t in new)]
-        if op.attrs.get("output_shapes"):
-            op.attrs["output_shapes"] = [*op.attrs["output_shapes"], *[None] * len(new)]
-        op.attrs.pop("_output_shapes", None)
-        op.outputs = list(op.outputs)
-        for side, t in new:
-            kept[side, t.name] = len(op.outputs)
-            op.outputs.append(Tensor(op, len(op.outputs), t.dtype, None))
-        graph._attachments.pop("spelled", None)
-        graph._changed()
-    return [kept[side, t.name] for side, t in wanted]
 
 
 def _gradients_as_function(op: Operation, replay: Replay, wanted: Sequence[int]) -> str:
@@ -189,6 +177,26 @@ def _describe(t: Tensor, of: Tensor) -> None:
         t._handle_data = of._handle_data
 
 
+def gradient_of_call(op: Operation, *grads: Any) -> list[Any]:
+    """The gradient of PartitionedCall: a call of the derivative, to which the call passes on what has an effect in it."""
+    graph, inputs = op.graph, op.inputs
+    forward = body_of(graph, op.attrs["f"])
+    replay = Replay(graph, forward, inputs, f"{forward.function_name}_grad", [g is not None for g in grads])
+    reached = [i for i in range(len(inputs)) if replay.found.get(replay.arguments[i]) is not None]
+    if not reached:
+        return [None] * len(inputs)
+    in_rows = _in_rows([replay], reached)
+    results = _gradients_in(replay, reached, in_rows)
+    used = replay.needed(results)
+    extra = [(0, t) for t, ours in replay.left_out.items() if ours in used]
+    places = keep_results(op, extra)
+    arguments = [*replay.arguments, *(g for g in replay.incoming if g is not None)]
+    arguments += [replay.left_out[t] for _, t in extra]
+    passed = [*inputs, *(g for g in grads if g is not None), *(op.outputs[place] for place in places)]
+    made = raw_op(op.type)(passed, [t.dtype for t in results], replay.finish(arguments, results))
+    return _passed_on(made, inputs, reached, in_rows)
+
+
 # Loops
 
 
@@ -215,7 +223,7 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
     with replay.body.as_default():
         totals, results = {}, []
         for i in values:
-            found = replay.found.get(replay.arguments[i])
+            found = replay.dense(replay.arguments[i])
             incoming = replay.incoming[i]
             assert incoming is not None
             # The gradient of what stays as it is comes back by itself: its result is its argument.
@@ -223,7 +231,7 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
         for i in handles:
             shape, kind = variable_behind(op.inputs[i])
             totals[i] = replay.body._placeholder(kind, shape, "total")
-            results.append(total(totals[i], replay.found[replay.arguments[i]]))
+            results.append(total(totals[i], replay.dense(replay.arguments[i])))
     used = replay.needed(results)
     fixed = [i for i in range(count) if stays[i] and replay.arguments[i] in used]
     wanted: dict[Any, Tensor] = {i: t for i, t in enumerate(replay.arguments) if t in used and not stays[i]}
@@ -232,7 +240,7 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
         # Something has to tell how many iterations there were.
         first = next(i for i in range(count) if not stays[i] and op.inputs[i].dtype is not dtypes.variant)
         wanted = {first: replay.arguments[first]}
-    places = _keep_values(op, forward, list(wanted), kept)
+    places = keep_values(op, forward, list(wanted), kept)
     with replay.body.as_default():
         held, rest = [], []
         for key, value in wanted.items():
@@ -257,15 +265,13 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
         *(zero_gradient(op.inputs[i]) for i in handles),
         *(op.inputs[i] for i in fixed),
     ]
-    made = raw_op(op.type)(starts, condition, name, parallel_iterations=op.attrs.get("parallel_iterations", 10))
+    made = raw_op(op.type)(
+        starts, condition, name, parallel_iterations=op.attrs.get("parallel_iterations", 10), name=f"{op.name}_grad"
+    )
     made = list(made) if isinstance(made, list | tuple) else [made]
     for start, t in zip(starts, made, strict=True):
         t.static_shape, t._handle_data = start.static_shape, start._handle_data
-    gradient: list[Any] = [None] * count
-    for i, t in zip(taken, made[len(held) :], strict=False):
-        _describe(t, op.inputs[i])
-        gradient[i] = t
-    return gradient
+    return _passed_on(made[len(held) :], op.inputs, taken)
 
 
 def _goes_on(op: Operation, arguments: Sequence[Tensor], name: str) -> str:
@@ -280,65 +286,3 @@ def _goes_on(op: Operation, arguments: Sequence[Tensor], name: str) -> str:
         body.finish([greater(list_ops.tensor_list_length(given[0]), 0)])
     graph._functions[body.function_name] = body
     return body.function_name
-
-
-def _keep_values(op: Operation, forward: FunctionGraph, keys: Sequence[Any], kept: dict[Any, int]) -> dict[Any, int]:
-    """Let a loop gather values of each iteration in lists; gives which outputs those are.
-
-    Args:
-        keys: what to gather: the numbers of loop variables, the names of tensors in the body.
-        kept: what it gathers already.
-    """
-    new = [key for key in keys if key not in kept]
-    if not new:
-        return kept
-    graph, count = op.graph, len(op.inputs)
-    by_name = {t.name: t for o in forward._ops for t in o.outputs}
-    sources = [forward.arguments[key] if isinstance(key, int) else by_name[key] for key in new]
-
-    def widened(
-        old: FunctionGraph, name: str, results: Callable[[dict[Tensor, Tensor], list[Tensor]], list[Tensor]]
-    ) -> str:
-        made = FunctionGraph(library_name(graph, name), graph, copies_constants=False)
-        with made.as_default():
-            arguments = []
-            for t in old.arguments:
-                arguments.append(made.argument(t.dtype, t.static_shape, t.op.name))
-                arguments[-1]._handle_data = t._handle_data
-            more = [made.argument(dtypes.variant, (), "kept") for _ in new]
-            for t, source in zip(more, sources, strict=True):
-                t._handle_data = source.static_shape, source.dtype.base_dtype
-            made.finish(results(copied(old, made, arguments), more))
-        graph._functions[made.function_name] = made
-        return made.function_name
-
-    def with_lists(copies: dict[Tensor, Tensor], more: list[Tensor]) -> list[Tensor]:
-        pushed = [list_ops.tensor_list_push_back(held, copies[t]) for held, t in zip(more, sources, strict=True)]
-        return [*(copies[t] for t in forward.results), *pushed]
-
-    condition = body_of(graph, op.attrs["cond"])
-    body_name = widened(forward, f"{forward.function_name}_rewritten", with_lists)
-    cond_name = widened(
-        condition, f"{condition.function_name}_rewritten", lambda copies, _: [copies[t] for t in condition.results]
-    )
-    empty = [
-        lists.empty_tensor_list(t.shape, t.dtype.base_dtype, name=f"{op.name.rpartition('/')[2]}_kept") for t in sources
-    ]
-    op.inputs = (*op.inputs, *empty)
-    for t in empty:
-        t._readers = [*(t._readers or ()), op]
-    op.attrs["T"] = [*op.attrs["T"], *[dtypes.variant] * len(new)]
-    if op.attrs.get("output_shapes"):
-        op.attrs["output_shapes"] = [*op.attrs["output_shapes"], *[()] * len(new)]
-    op.attrs.pop("_output_shapes", None)
-    op.attrs["body"], op.attrs["cond"] = body_name, cond_name
-    op.outputs = list(op.outputs)
-    for key, t in zip(new, sources, strict=True):
-        made = Tensor(op, count, dtypes.variant, ())
-        made._handle_data = t.static_shape, t.dtype.base_dtype
-        op.outputs.append(made)
-        kept[key] = count
-        count += 1
-    graph._attachments.pop("spelled", None)
-    graph._changed()
-    return kept

@@ -20,6 +20,7 @@ from typing import Any
 
 from evergraph.autodiff.aggregate import checked_method
 from evergraph.autodiff.loop_walk import LoopWalk
+from evergraph.autodiff.part_walk import PartWalk
 from evergraph.autodiff.walk import UnconnectedGradients, Walk
 from evergraph.framework import dtypes
 from evergraph.framework.api import public
@@ -90,7 +91,9 @@ def gradients(
         if None in ys or None in xs:
             raise TypeError(f"gradients takes tensors; {'ys' if None in ys else 'xs'} holds None")
         starts = _starting_gradients(grad_ys, ys, graph, colocate_gradients_with_ops)
-        kind = Walk if graph._op_added is None else LoopWalk
+        kind: type[Walk] = Walk if graph._op_added is None else LoopWalk
+        if graph._builds_by_functions:
+            kind = PartWalk
         method = checked_method(aggregation_method)
         with _no_garbage_collection(), graph.built_by(user_frames()):
             walk = kind(graph, ys, xs, [t.op for t in stops], colocate_gradients_with_ops, gate_gradients, method)

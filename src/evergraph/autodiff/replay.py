@@ -11,7 +11,7 @@ their results are arguments too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evergraph.autodiff.gradients import gradients
@@ -22,19 +22,21 @@ from evergraph.framework.dtypes import DType
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
+from evergraph.framework.sparse import IndexedSlices
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.arithmetic import add
 from evergraph.ops.filling import zeros, zeros_like
 from evergraph.ops.opdef import raw_op
 
 _FUNCTIONS_IN = ("f", "cond", "body", "then_branch", "else_branch")
-_CALLS = frozenset(
+CALLS = frozenset(
     (
         "If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase", "For", "PartitionedCall",
         "StatefulPartitionedCall", "SymbolicGradient",
     )
 )  # fmt: skip
 _READS = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"))
+_SAME_AFTER_A_CHANGE = frozenset(("VariableShape", "VarIsInitializedOp"))
 _HARMLESS = _READS | {"Placeholder", "VarHandleOp", "TensorListResize", "FakeParam", "Assert", "Print", "PrintV2"}
 
 
@@ -48,9 +50,9 @@ def is_trainable(t: Tensor) -> bool:
 
 def has_effects(op: Operation) -> bool:
     """Whether `op` must not run a second time: it does something, or gives something else then."""
-    if op.type in _CALLS or op.type in op.graph._functions:
-        names = [op.attrs[key] for key in _FUNCTIONS_IN if key in op.attrs and op.type in _CALLS]
-        names += op.attrs.get("branches", ()) if op.type in _CALLS else [op.type]
+    if op.type in CALLS or op.type in op.graph._functions:
+        names = [op.attrs[key] for key in _FUNCTIONS_IN if key in op.attrs and op.type in CALLS]
+        names += op.attrs.get("branches", ()) if op.type in CALLS else [op.type]
         return any(has_effects(inner) for name in names for inner in body_of(op.graph, name)._ops)
     return op.opdef.is_stateful and op.type not in _HARMLESS
 
@@ -65,13 +67,28 @@ def library_name(graph: Graph, name: str) -> str:
 
 
 def copied(
-    body: FunctionGraph, into: FunctionGraph, arguments: Sequence[Tensor], leaves_out: Iterable[Operation] = ()
+    body: FunctionGraph,
+    into: FunctionGraph,
+    arguments: Sequence[Tensor],
+    leaves_out: Iterable[Operation] = (),
+    given: Mapping[Tensor, Tensor] | None = None,
+    rebuilt: Mapping[Operation, Any] | None = None,
 ) -> dict[Tensor, Tensor]:
     """Copy the ops of `body` into another one, on other arguments; gives the copies of all tensors.
 
-    In the place of the results of the ops that are left out there are placeholders, which are not arguments yet.
+    In the place of the results of the ops that are left out there are those that are `given`, or placeholders, which
+    are not arguments yet. `rebuilt` has the calls that are to be computed from what they kept (nested_calls.py).
     """
     out = frozenset(leaves_out)
+    rebuilt = rebuilt or {}
+
+    def given_for(t: Tensor) -> Tensor:
+        if given is not None and t in given:
+            return given[t]
+        made = into._placeholder(t.dtype, t.static_shape, t.op.name)
+        made._handle_data = t._handle_data
+        return made
+
     copies = dict(zip(body.arguments, arguments, strict=True))
     of = {theirs.op: ours.op for theirs, ours in copies.items()}
     back_edges: list[tuple[Operation, int, Tensor]] = []
@@ -80,7 +97,16 @@ def copied(
             continue
         if op in out:
             for t in op.outputs:
-                copies[t] = into._placeholder(t.dtype, t.static_shape, op.name)
+                copies[t] = given_for(t)
+            continue
+        if op in rebuilt:
+            kept, again = rebuilt[op]
+            copies.update((t, given_for(t)) for t in kept)
+            values = again(into, [copies[t] for t in op.inputs], [copies[t] for t in kept])
+            for t, ours in zip(op.outputs, values, strict=False):
+                copies[t] = ours
+                ours.static_shape, ours._handle_data = t.static_shape, t._handle_data
+                of[op] = ours.op
             continue
         if op.type in ("Print", "PrintV2", "Assert"):
             continue
@@ -127,25 +153,46 @@ class Replay:
                 self.like(t) if given else None for t, given in zip(forward.results, has_gradient, strict=True)
             ]
             effects = [op for op in forward._ops if has_effects(op)]
-            _check_variables(effects, forward)
-            copies = copied(forward, body, self.arguments, effects)
-            self.left_out = {t: copies[t] for op in effects for t in op.outputs}
+            looks = looks_at_changed(effects, forward)
+            calls = self._exposed = _exposed_calls(effects)
+            left_out = [op for op in effects if op not in calls] + looks
+            copies = copied(forward, body, self.arguments, left_out, None, calls)
+            self.left_out = {t: copies[t] for op in left_out for t in op.outputs}
+            self.left_out.update((t, copies[t]) for kept, _ in calls.values() for t in kept)
             results = [copies[t] for t in forward.results]
             pairs = [(y, g) for y, g in zip(results, self.incoming, strict=True) if g is not None]
             self._check_calls([y for y, _ in pairs])
             wanted = [a for a in self.arguments if is_trainable(a) or a.dtype is dtypes.resource]
+            wanted += [copies[op.outputs[0]] for op in looks]
             found = gradients([y for y, _ in pairs], wanted, [g for _, g in pairs]) if pairs and wanted else []
-            self.found = {a: None if g is None else convert_to_tensor(g) for a, g in zip(wanted, found, strict=False)}
+            self.found = dict(zip(wanted, found, strict=False))  # tensors, `IndexedSlices`, or None
+            for op in looks:  # the gradient of what was read is one of the variable
+                handle, read = copies[op.inputs[0]], self.dense(copies[op.outputs[0]])
+                if read is not None:
+                    self.found[handle] = total(read, self.dense(handle))
 
     def _check_calls(self, results: Sequence[Tensor]) -> None:
         """What is left out is taken as it was: no gradient goes through it, as one has to through a call."""
         used = self.needed(results)
         for t, ours in self.left_out.items():
-            if ours in used and (t.op.type in _CALLS or t.op.type in t.op.graph._functions):
+            if (
+                ours in used
+                and t.op not in self._exposed
+                and (t.op.type in CALLS or t.op.type in t.op.graph._functions)
+            ):
                 raise errors.UnimplementedError(
                     None, t.op, f"No gradient yet through {t.op.name!r} ({t.op.type}) in a branch or a loop: it draws "
                     "random numbers, or changes something"
                 )  # fmt: skip
+
+    def dense(self, argument: Tensor) -> Tensor | None:
+        """The gradient of an argument as one tensor."""
+        found = self.found.get(argument)
+        if not isinstance(found, IndexedSlices):
+            return found
+        with self.body.as_default():
+            made = self.found[argument] = convert_to_tensor(found)
+        return made
 
     def like(self, t: Tensor) -> Tensor:
         made = self.body._placeholder(t.dtype, t.static_shape, t.op.name)
@@ -180,6 +227,15 @@ class Replay:
         return body.function_name
 
 
+def _exposed_calls(effects: Sequence[Operation]) -> dict[Operation, Any]:
+    """The calls among the ops with effects, which keep what cannot be computed again: see nested_calls.py."""
+    if not any(op.type in CALLS for op in effects):
+        return {}
+    from evergraph.autodiff.nested_calls import can_be_exposed, exposed
+
+    return {op: exposed(op) for op in effects if can_be_exposed(op)}
+
+
 def _in_order(ops: Sequence[Operation]) -> list[Operation]:
     """The ops after what they read, as far as loops allow."""
     done: dict[Operation, None] = {}
@@ -212,14 +268,21 @@ def _before(results: Sequence[Tensor]) -> set[Operation]:
     return seen
 
 
-def _check_variables(effects: Sequence[Operation], forward: FunctionGraph) -> None:
-    """A variable that is read and changed in one body would be read in its changed state."""
+def looks_at_changed(effects: Sequence[Operation], forward: FunctionGraph) -> list[Operation]:
+    """The reads of variables that the body changes too: read once more, they would give something else."""
     changed = {t for op in effects for t in op.inputs if t.dtype is dtypes.resource}
+    left_out = set(effects)
+    found = []
     for op in forward._ops:
-        if op.type in _READS and op.inputs and op.inputs[0] in changed:
+        if op in left_out or op.type in _SAME_AFTER_A_CHANGE or changed.isdisjoint(op.inputs):
+            continue
+        if op.type != "ReadVariableOp":
             raise errors.UnimplementedError(
-                None, op, f"No gradient yet through {forward.function_name!r}, which reads and changes one variable"
-            )
+                None, op, f"No gradient yet through {forward.function_name!r}, which reads a variable by {op.name!r} "
+                f"({op.type}), and changes it"
+            )  # fmt: skip
+        found.append(op)
+    return found
 
 
 def variable_behind(handle: Tensor) -> tuple[Any, DType]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -120,30 +119,3 @@ def _rows_of_derivatives(target: Tensor, source: Any, unconnected_gradients: Any
 
     _, rows = while_loop(lambda i, _: i < n, row, [constant(0, dtypes.int32), tensor_array(source.dtype.base_dtype, n)])
     return reshape(rows.stack(), concat([shape(target), shape(source)], 0))
-
-
-@public("function")
-def function(
-    func: Callable[..., Any] | None = None,
-    input_signature: Any = None,
-    autograph: bool = True,
-    experimental_implements: str | None = None,
-    experimental_autograph_options: Any = None,
-    experimental_relax_shapes: bool = False,
-    experimental_compile: bool | None = None,
-) -> Any:
-    """Decorator of Python functions that build ops: in a graph, calling one builds them where it is called.
-
-    Everything a session runs is compiled anyway, so the options, which say how TF 2 makes graphs of Python, change nothing.
-    Python's `if` and `while` on tensors are not rewritten: use `tf.cond` and `tf.while_loop`.
-    """
-
-    def decorate(python: Callable[..., Any]) -> Any:
-        @functools.wraps(python)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return python(*args, **kwargs)
-
-        call.python_function = python  # type: ignore[attr-defined]
-        return call
-
-    return decorate if func is None else decorate(func)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from evergraph.autodiff.aggregate import aggregated
@@ -63,12 +63,12 @@ class Walk:
         # For each op that received something: for each of its outputs the gradients, and later their sum (or None).
         self.received: dict[Operation, list[Any]] = {}
         sources, results = [x.op for x in xs], [y.op for y in ys]
-        reached = _reached(sources)
+        reached = self._reached(sources)
         ready = dict.fromkeys(op for op in results if op in reached)
         self.pending = pending = self._uses_in_between(results, reached)
         self.ready = deque(op for op in ready if not pending[op])
         # The rules are not asked at the sources, except where one source comes before another.
-        self.stops = {op for op in sources if not any(pending.get(t.op) for t in op.inputs)}
+        self.stops = {op for op in sources if not any(pending.get(t.op) for t in self.inputs(op))}
         self.stops.update(stops)
 
     def run(self, ys: list[Any], starts: list[Any]) -> None:
@@ -85,13 +85,21 @@ class Walk:
                 grads = self._input_gradients(op, stack, original)
             if grads is not None:
                 self._pass_on(op, grads)
-            for t in op.inputs:
+            for t in self.inputs(op):
                 producer = t.op
                 uses = pending.get(producer)
                 if uses:
                     pending[producer] = uses - 1
                     if uses == 1:
                         ready.append(producer)
+
+    def inputs(self, op: Operation) -> Sequence[Tensor]:
+        """Where the gradients of the inputs of `op` go."""
+        return op.inputs
+
+    def _reached(self, sources: list[Operation]) -> set[Operation]:
+        """The ops that depend on `sources` through tensors that can carry a gradient."""
+        return _reached(sources)
 
     def finish(self) -> None:
         """What is left to do outside of the name scope of the walk."""
@@ -170,7 +178,7 @@ class Walk:
         return _count_uses(_in_between(results, reached))
 
     def _pass_on(self, op: Operation, grads: Iterable[Any]) -> None:
-        for i, (t, grad) in enumerate(zip(op.inputs, grads)):
+        for i, (t, grad) in enumerate(zip(self.inputs(op), grads)):
             if grad is None:
                 continue
             if type(grad) is Tensor:

@@ -10,6 +10,7 @@ from evergraph.cli.printing import BadInput
 
 CHECKPOINT, GRAPH, META_GRAPH, SAVED_MODEL = "checkpoint", "graph", "meta graph", "SavedModel"
 EVENTS, RECORDS, HDF5, NPZ, SAFETENSORS = "events", "records", "hdf5", "npz", "safetensors"
+KERAS_WEIGHTS = "model.weights.h5"  # in the archive that Keras writes as `.keras`
 WEIGHTS = (CHECKPOINT, HDF5, NPZ, SAFETENSORS)
 
 
@@ -97,7 +98,7 @@ def _of_file(path: str) -> str:
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return HDF5
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return NPZ
+        return _of_archive(path)
     if name.endswith(".safetensors"):
         return SAFETENSORS
     if name.endswith((".h5", ".hdf5", ".npz")):
@@ -119,6 +120,22 @@ def _of_file(path: str) -> str:
     if len(head) > 9 and int.from_bytes(head[:8], "little") < size and head[8:9] == b"{":
         return SAFETENSORS
     raise BadInput(f"cannot tell what {path} is: it starts with {head[:16]!r}, and its name does not say")
+
+
+def _of_archive(path: str) -> str:
+    """What a zip archive is: NumPy's, or Keras's, which has the weights as an HDF5 file in it."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return NPZ  # a damaged one: opening it says what is wrong
+    if KERAS_WEIGHTS in names:
+        return HDF5
+    if names and not any(name.endswith(".npy") for name in names):
+        raise BadInput(f"{path} is an archive without arrays: it holds {', '.join(names[:5])}")
+    return NPZ
 
 
 def starts_a_record(head: bytes) -> bool:

@@ -161,6 +161,21 @@ def _note_value(tags: dict[str, dict[str, Any]], value: Any, step: int) -> None:
     found["first_step"], found["last_step"] = min(found["first_step"], step), max(found["last_step"], step)
     if kind == "scalar":
         found["last"] = value.simple_value
+    elif kind == "tensor" and found.get("plugin") == "scalars":  # as TensorFlow 2 writes them
+        last = _scalar(value.tensor)
+        if last is not None:
+            found["last"] = last
+
+
+def _scalar(tensor: Any) -> float | None:
+    """The number that a `TensorProto` holds; None if it is something else."""
+    from evergraph.formats.tensors import proto_to_array
+
+    try:
+        array = proto_to_array(tensor)
+    except (TypeError, ValueError):
+        return None
+    return float(array.item()) if array.size == 1 and array.dtype.kind in "biuf" else None
 
 
 def _records(path: str) -> dict[str, Any]:

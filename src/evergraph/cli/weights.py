@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,8 +18,10 @@ from evergraph.formats import files
 from evergraph.formats.bundle import BundleReader, BundleWriter
 from evergraph.formats.checkpoint import open_checkpoint
 from evergraph.formats.checkpoint_v1 import CheckpointV1Writer
+from evergraph.formats.hdf5 import Hdf5Reader
 from evergraph.formats.safetensors import SafetensorsReader, can_hold, write_streamed
 
+_RATIO = 1100  # what a byte of zlib's data can become
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # of object-based checkpoints: no weight
 
 
@@ -80,7 +85,7 @@ class _Npz(Weights):
                             shape, _, dtype = _npy_header(file)
                         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
                         self.entries[info.filename.removesuffix(".npy")] = dtype.name, shape, size
-        except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, OSError) as error:
+        except Exception as error:  # of the archive, of zlib, or of Python's parser, which reads the headers
             raise BadInput(f"{path}: damaged npz file: {error}") from None
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -102,20 +107,32 @@ class _Hdf5(Weights):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        h5py = hdf5()
         try:
-            self.file = h5py.File(path, "r")
-            self.file.visititems(self._note)
-        except (OSError, RuntimeError) as error:
-            raise BadInput(f"{path}: damaged HDF5 file: {error}") from None
-
-    def _note(self, name: str, item: Any) -> None:
-        if hasattr(item, "shape") and item.shape is not None:
-            dtype = "string" if item.dtype.kind in "SO" else item.dtype.name
-            self.entries[name] = dtype, tuple(item.shape), int(item.nbytes)
+            self.reader = _of_keras(path) if zipfile.is_zipfile(path) else Hdf5Reader(path)
+        except ImportError as error:
+            raise BadInput(str(error)) from None
+        self.entries = self.reader.entries
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return np.asarray(self.file[name][()])
+        return self.reader.read(name)
+
+
+def _of_keras(path: str) -> Hdf5Reader:
+    """The weights in an archive that Keras wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        taken = os.path.join(folder, os.path.basename(kinds.KERAS_WEIGHTS))
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = archive.getinfo(kinds.KERAS_WEIGHTS).file_size
+                if size > _RATIO * os.path.getsize(path):
+                    raise BadInput(f"{path}: damaged archive: {size} bytes of weights cannot be in it")
+                with archive.open(kinds.KERAS_WEIGHTS) as source, open(taken, "wb") as target:
+                    shutil.copyfileobj(source, target)
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
+            raise BadInput(f"{path}: damaged archive: {error}") from None
+        reader = Hdf5Reader(taken)  # which has opened it; the file may go
+        reader.path = path
+        return reader
 
 
 def hdf5() -> Any:

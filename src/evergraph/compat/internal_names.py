@@ -68,6 +68,11 @@ OURS: dict[str, dict[str, str]] = {
     "python.framework.graph_to_function_def": {
         "graph_to_function_def": "ops.functions.library:graph_to_function_def"
     },
+    "python.ops.cond_v2": {
+        "cond_v2": "ops.functions.functional_cond:cond",
+        "indexed_case": "ops.functions.functional_cond:indexed_case",
+    },
+    "python.ops.while_v2": {"while_loop": "ops.functions.functional_while:while_loop"},
     "python.ops.functional_ops": {
         name: f"ops.functions.branches:{name}"
         for name in ("For", "Gradient", "If", "While", "partitioned_call", "remote_call")
@@ -146,6 +151,7 @@ OURS: dict[str, dict[str, str]] = {
     "python.ops.resource_variable_ops": {"variable_shape": "ops.resource_gather:variable_shape"},
     "python.ops.script_ops": {"_py_funcs": "ops.callbacks.py_functions:functions"},
     "python.ops.session_ops": {"TensorHandle": "ops.queues.session_tensors:TensorHandle"},
+    "python.pywrap_tensorflow": {"EventsWriter": "compat.pywrap_events:EventsWriter"},
     "python.training.input": {
         "_as_original_type": "training.element_lists:as_given",
         "_as_tensor_list": "training.element_lists:as_list",
@@ -598,6 +604,17 @@ OURS: dict[str, dict[str, str]] = {
         name: f"training.saved_model.loader:{name}"
         for name in ("SavedModelLoader", "get_init_op", "get_train_op", "parse_saved_model")
     },
+    "python.saved_model.load": {"load": "saved_model.load_v2"},
+    "python.saved_model.model_utils.export_output": {
+        "EvalOutput": "training.saved_model.export_outputs:EvalOutput",
+        "TrainOutput": "training.saved_model.export_outputs:TrainOutput",
+        "_SupervisedOutput": "training.saved_model.export_outputs:SupervisedOutput",
+    },
+    "python.saved_model.nested_structure_coder": {
+        "NotEncodableError": "training.saved_model.structures:NotEncodableError",
+        "StructureCoder": "training.saved_model.structures:StructureCoder",
+    },
+    "python.saved_model.save": {"save": "saved_model.save"},
     "python.saved_model.signature_constants": {
         name: f"training.saved_model.constants:{name}"
         for name in (

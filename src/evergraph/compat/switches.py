@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from evergraph.framework.api import public, publish
+from evergraph.framework.api import publish
 
 
 def _already_off(name: str) -> None:
@@ -30,7 +30,6 @@ def _not_offered(name: str, what: str) -> None:
 
 for _name in (
     "disable_v2_behavior", "disable_eager_execution", "disable_tensor_equality", "disable_v2_tensorshape",
-    "disable_control_flow_v2", "enable_control_flow_v2",
 ):  # fmt: skip
     _already_off(_name)
 
@@ -41,9 +40,3 @@ for _name, _what in {
     "enable_tensor_equality": "comparing tensors by value with ==",
 }.items():
     _not_offered(_name, _what)
-
-
-@public("control_flow_v2_enabled")
-def control_flow_v2_enabled() -> bool:
-    """False."""
-    return False

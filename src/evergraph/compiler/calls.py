@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.autodiff.gradients import gradients
+from evergraph.compiler.effects import VARIABLE_OPS
 from evergraph.compiler.regions import Unstructured, in_order
 from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes, errors, opdefs
@@ -88,13 +89,14 @@ def spelled_out(ops: Sequence[Operation], fed: frozenset[Tensor]) -> tuple[list[
     fed_behind = frozenset(t for t in fed if t.op in behind)
     kept = graph._attachments.setdefault("spelled", {})
     spelled = kept.setdefault(fed_behind, Spelled())
+    has_loops = any(op.type in ("Enter", "RefEnter") for op in ordered)
     result: list[Operation] = []
     for op in ordered:
         if op not in behind:
             result.append(op)
         elif is_call(op):
             if op not in spelled.made:
-                _spell(op, spelled, fed)
+                _spell(op, spelled, fed, has_loops)
             result += spelled.made[op]
         else:
             if op not in spelled.copies:
@@ -148,9 +150,13 @@ class _Writer:
         return made
 
     def body(
-        self, body: FunctionGraph, arguments: Sequence[Tensor], controls: list[Operation]
+        self,
+        body: FunctionGraph,
+        arguments: Sequence[Tensor],
+        controls: list[Operation],
+        first: Operation | None = None,
     ) -> tuple[list[Tensor], list[Operation]]:
-        """Copy a body; gives its results, and the ops in it that do something."""
+        """Copy a body; gives its results, and the ops in it that do something. Stateful ones wait for `first`."""
         if len(arguments) != len(body.arguments):
             raise errors.InvalidArgumentError(
                 None,
@@ -159,6 +165,7 @@ class _Writer:
                 f"{len(body.arguments)}",
             )
         given = frozenset(body.arguments)
+        given_by = {argument.op: t.op for argument, t in zip(body.arguments, arguments, strict=True)}
         effects = [op for op in body._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
         seen: dict[Operation, None] = {}
         stack = [t.op for t in body.results if t not in given] + effects
@@ -166,12 +173,16 @@ class _Writer:
             op = stack.pop()
             if op not in seen:
                 seen[op] = None
-                stack += [t.op for t in op.inputs if t not in given] + op._control_inputs
+                stack += [t.op for t in op.inputs if t not in given]
+                stack += [c for c in op._control_inputs if c not in given_by]
         inside = Spelled()
         inside.results.update(zip(body.arguments, arguments, strict=True))
         for op in in_order(sorted(seen, key=lambda op: op._id), given):
             inputs = [inside.tensor(t) for t in op.inputs]
-            waits = [inside.copies[c] for c in op._control_inputs if c in inside.copies] + controls
+            before = [inside.copies.get(c) or given_by.get(c) for c in op._control_inputs]
+            waits = [*(c for c in before if c is not None), *controls]
+            if first is not None and op.opdef.is_stateful and op.type not in VARIABLE_OPS:
+                waits.append(first)
             if is_call(op):
                 stand_in = _copy(op, inputs, waits, f"{self.call.name}/{op.name}", self.number())
                 inner = _Writer(stand_in, self.fed)
@@ -222,7 +233,10 @@ class _Writer:
             inputs = inputs[1:] if call.type == "RemoteCall" else inputs
         else:
             body = body_of(graph, call.type)
-        results, effects = self.body(body, inputs, controls)
+        first = None
+        if call.type == "StatefulPartitionedCall":  # whatever looks at a variable waits for all arguments
+            first = self.op("NoOp", (), (), None, list(dict.fromkeys(t.op for t in inputs)))
+        results, effects = self.body(body, inputs, controls, first)
         done = self.op("NoOp", (), (), None, list(dict.fromkeys([*controls, *effects, *(t.op for t in results)])))
         return results, done
 
@@ -390,9 +404,11 @@ def for_as_while(
     return condition, body, list(inputs)
 
 
-def _spell(call: Operation, spelled: Spelled, fed: frozenset[Tensor]) -> None:
+def _spell(call: Operation, spelled: Spelled, fed: frozenset[Tensor], has_loops: bool) -> None:
     inputs = tuple(t if t in fed else spelled.tensor(t) for t in call.inputs)
     controls = [spelled.copies.get(c, c) for c in call._control_inputs]
+    if has_loops and not controls and inputs:
+        controls = [inputs[0].op]  # a constant of the body is in the loop that the call is in
     writer = _Writer(_copy(call, inputs, controls, call.name, call._id), fed)
     results, done = writer.spell()
     spelled.results.update(zip(call.outputs, results, strict=True))

@@ -356,8 +356,11 @@ class _Block:
                 inputs=tuple(flat),
                 grouped=False,
                 attrs={},
-                outputs=tuple(self.tensor_register(t) for t in op.outputs),
-                types=tuple(_kind(t) for t in op.outputs),
+                outputs=(
+                    *(self.version_register(*made) for made in self.effects.writes.get(op, ())),  # type: ignore[call-overload]
+                    *(self.tensor_register(t) for t in op.outputs),
+                ),
+                types=(*[None] * len(op.region.updated), *(_kind(t) for t in op.outputs)),
                 static=tuple(i in program.static_inputs for i in range(len(flat))),
                 pure=False,
                 loop=program,
@@ -444,7 +447,7 @@ class _LoopBlock(_Block):
     """A loop's region as instructions."""
 
     def __init__(self, region: Region, fed: frozenset[Tensor]) -> None:
-        super().__init__(fed, region.guards, region.maker, Effects())
+        super().__init__(fed, region.guards, region.maker, region.effects)
         self.region = region
 
     def tensor_register(self, t: Tensor) -> Register:
@@ -468,17 +471,28 @@ class _LoopBlock(_Block):
         return LoopProgram(
             op=loop,
             inputs=inputs,
-            variables=tuple(self.tensor_register(op.outputs[0]) for op in region.merges),
-            starts=tuple(position_of[op] for op in region.starts),
+            variables=(
+                *(self.tensor_register(op.outputs[0]) for op in region.merges),
+                *(self.version_register(key, 0) for key, _ in region.updated),
+            ),
+            starts=(*(position_of[op] for op in region.starts), *(i for _, i in region.updated)),
             head=head,
             go=self.tensor_register(region.go),
             body=body,
-            nexts=tuple(self.tensor_register(t) for t in region.nexts),
-            results=tuple(region.results),
+            nexts=(
+                *(self.next_register(op) for op in region.backs),
+                *(self.version_register(key, region.effects.last[key]) for key, _ in region.updated),
+            ),
+            results=(*range(len(region.merges), len(region.merges) + len(region.updated)), *region.results),
             static_inputs=frozenset(i for i, r in enumerate(inputs) if r in static),
             predicates=frozenset(i for i, r in enumerate(inputs) if r in predicates),
             registers=self.registers,
         )
+
+    def next_register(self, back: Operation) -> Register:
+        """What a loop variable becomes; for a reference, the version that its NextIteration sees."""
+        version = self.effects.reads.get((back, 0))
+        return self.tensor_register(back.inputs[0]) if version is None else self.version_register(*version)
 
     def needed_from_outside(self, instructions: list[Instruction]) -> tuple[set[Register], set[Register]]:
         """Registers that must be known while the loop is traced, and those that had better be."""

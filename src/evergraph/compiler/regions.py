@@ -18,18 +18,22 @@ inputs whose guards differ in the side of one predicate; it is guarded by what t
 Enters, its outputs those of the Exits. Inside, its `Region` has the loop variables (one Merge each), the ops that decide
 whether to go on, and the ops of the body; it may hold loops itself.
 
-What does not fit (a Merge without a partner, a variable written inside a loop, ...) raises `Unstructured`; such a plan
+A variable that the body changes is one more loop variable (loop_effects.py).
+
+What does not fit (a Merge without a partner, a variable declared inside a loop, ...) raises `Unstructured`; such a plan
 runs token by token (runtime/dataflow.py).
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from evergraph.compiler.effects import VARIABLE_OPS
-from evergraph.framework.opdefs import OpDef
+from evergraph.compiler.effects import VARIABLE_OPS, Effects, variable_key, variable_of
+from evergraph.compiler.loop_effects import UnknownUpdate, effects_in_loop
+from evergraph.framework import dtypes
+from evergraph.framework.opdefs import Arg, OpDef
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 
@@ -42,6 +46,9 @@ NEXTS = frozenset(("NextIteration", "RefNextIteration"))
 MERGES = frozenset(("Merge", "RefMerge"))
 SWITCHES = frozenset(("Switch", "RefSwitch"))
 NO_GUARDS: Guards = frozenset()
+
+# Ops on objects of the session that are done at once, whatever other runs do.
+_NEVER_WAIT = frozenset(("Print", "LookupTableFind", "LookupTableFindV2", "LookupTableSize", "LookupTableSizeV2"))
 
 
 class Unstructured(Exception):
@@ -94,7 +101,7 @@ class Region:
         self.loop = loop
         self.merges: list[Operation] = []  # one per loop variable
         self.starts: list[Operation] = []  # the Enter of each
-        self.nexts: list[Tensor] = []  # what each becomes
+        self.backs: list[Operation] = []  # the NextIteration of what each becomes
         self.go: Tensor | None = None  # whether there is another iteration
         self.head: list[AnyOp] = []  # ops that run to decide that
         self.body: list[AnyOp] = []
@@ -102,6 +109,8 @@ class Region:
         self.results: list[int] = []  # per Exit: which loop variable it gives
         self.guards: dict[AnyOp, Guards] = {}
         self.maker: dict[Operation, LoopOp] = {}
+        self.effects = Effects()  # of one iteration, on the variables that it changes
+        self.updated: list[tuple[str, int]] = []  # those, and which input of the loop each is
 
 
 class Structure:
@@ -251,7 +260,7 @@ def _region(
             turns[op.outputs[0]] = len(region.merges)
             region.merges.append(op)
             region.starts.append(start.op)
-            region.nexts.append(back.op.inputs[0])
+            region.backs.append(back.op)
     apart = {condition, *region.merges}  # what the region itself stands for
     of_body: set[AnyOp] = set()
     turning: dict[Operation, int] = {}
@@ -272,16 +281,50 @@ def _region(
             continue
         if op.type in VARIABLE_OPS:
             raise Unstructured(f"variable {op.name!r} is declared inside a loop")
-        if op.opdef.updates:
-            raise Unstructured(f"{op.name!r} updates a variable inside a loop")
         sources = [maker.get(t.op, t.op) for t in op.inputs]
         sources += [maker.get(c, c) for c in op._control_inputs]
         if any(s in of_body for s in sources):
             of_body.add(op)
             region.body.append(op)
+        elif op.opdef.updates:
+            raise Unstructured(f"{op.name!r} updates a variable while {loop.name!r} decides whether to go on")
         else:
             region.head.append(op)
+    _note_updates(region, ordered, fed)
     return region
+
+
+def _note_updates(region: Region, ordered: list[AnyOp], fed: frozenset[Tensor]) -> None:
+    """Say which variables a loop changes, and make it an op that updates them."""
+    try:
+        region.effects = effects_in_loop(ordered, fed, region.maker)
+    except UnknownUpdate as problem:
+        raise Unstructured(str(problem)) from None
+    if not region.effects.last:
+        return
+    if any(op.opdef.session and op.type not in _NEVER_WAIT for op in _all_ops(region)):
+        raise Unstructured("a loop that may wait changes a variable: others are to see that at once")
+    loop = region.loop
+    places: dict[str, int] = {}
+    for i, t in enumerate(loop.inputs):
+        declared = variable_of(t) if t.dtype._is_ref_dtype or t.dtype is dtypes.resource else None
+        if declared is not None and t not in fed:
+            places.setdefault(variable_key(declared), i)
+    if not places.keys() >= region.effects.last.keys():
+        raise Unstructured(f"{loop.name!r} changes a variable that it does not take from outside")
+    region.updated = sorted(((key, places[key]) for key in region.effects.last), key=lambda entry: entry[1])
+    loop.opdef = _loop_opdef(loop)
+    loop.opdef.inputs = [Arg(f"input_{i}: float32", set()) for i in range(len(loop.inputs))]
+    loop.opdef.updates = tuple(f"input_{i}" for _, i in region.updated)
+
+
+def _all_ops(region: Region) -> Iterator[AnyOp]:
+    for op in (*region.head, *region.body):
+        if isinstance(op, LoopOp):
+            assert op.region is not None
+            yield from _all_ops(op.region)
+        else:
+            yield op
 
 
 def _guards(

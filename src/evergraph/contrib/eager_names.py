@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from evergraph.autodiff.tape import function
 from evergraph.framework.api import public, publish
+from evergraph.ops.functions.traced_function import function
 from evergraph.ops.resource_variable import ResourceVariable
 from evergraph.runtime.devices import gpu_count
 from evergraph.training.tracking.checkpoint import Checkpoint
@@ -28,5 +28,5 @@ def num_gpus() -> int:
 
 @public("contrib.eager.defun")
 def defun(func: Any = None, input_signature: Any = None, autograph: bool = True, **options: Any) -> Any:
-    """Decorator of functions that build ops: in a graph, calling one builds them where it is called."""
+    """`tf.function` under its former name."""
     return function(func, input_signature=input_signature, autograph=autograph)

@@ -75,6 +75,11 @@ class Dataset:
     def _functions(self) -> list[Any]:
         return self._own_functions
 
+    def _as_serialized_graph(self, stateful_whitelist: Any = None) -> Tensor:
+        """What this is made of, as a serialized `GraphDef`."""
+        allowed = {} if stateful_whitelist is None else {"stateful_whitelist": stateful_whitelist}
+        return raw_op("DatasetToGraph")(self._variant_tensor, **allowed)
+
     # What its elements are
 
     @property

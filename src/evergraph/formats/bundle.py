@@ -19,20 +19,23 @@ import math
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from evergraph.formats import files, freeing, messages, variants, varint
+from evergraph.formats import bundle_entry, files, freeing, variants, varint
+from evergraph.formats.bundle_entry import Entry, Header
 from evergraph.formats.checksum import crc32c, mask
 from evergraph.formats.early_sync import CHUNK, EarlySync
+from evergraph.formats.fresh_memory import fresh
 from evergraph.formats.slices import Slice, assembled
 from evergraph.formats.table import TableReader, TableWriter
 from evergraph.framework import dtypes, errors
 from evergraph.framework.dtypes import DType
 
+_T = TypeVar("_T")
 PENDING = ".pending"
 _HEADER = b""
 _UNSAVEABLE = "R"
@@ -72,7 +75,7 @@ class BundleWriter:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix = files.local(prefix)
-        self._entries: dict[bytes, Any] = {}
+        self._entries: dict[bytes, Entry] = {}
         self._offset = 0
         self._path = data_name(prefix, 0, 1)
         self._temporary = files.temporary_name(self._path)
@@ -115,10 +118,10 @@ class BundleWriter:
         key = name.encode("utf-8", "surrogateescape")
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _entry(kind, shape)
+            entry = self._entries[key] = Entry(int(kind), shape)
         elif not entry.slices:
             raise _duplicate(name)
-        entry.slices.append(part.to_proto())
+        entry.slices.append(part)
         self._add(part.key(name), name, array, kind)
 
     def _add(self, key: bytes, name: str, array: np.ndarray, dtype: DType | None) -> None:
@@ -127,8 +130,7 @@ class BundleWriter:
         kind = dtypes.as_dtype(dtype or array.dtype)
         if kind._kind in _UNSAVEABLE:
             raise errors.UnimplementedError(None, None, f"Saving data type {kind.name} not yet supported: {name}")
-        entry = _entry(kind, array.shape)
-        entry.offset = self._offset
+        entry = Entry(int(kind), array.shape, offset=self._offset)
         with files.translated(self._temporary):
             if kind in (dtypes.string, dtypes.variant):
                 chunks, crc = _string_chunks(array) if kind is dtypes.string else _variant_chunks(array, name)
@@ -141,7 +143,7 @@ class BundleWriter:
                 crc = self._out.write_with_checksum(array)
                 entry.size = array.size
         self._offset += entry.size
-        entry.crc32c = mask(crc)
+        entry.crc = mask(crc)
         self._entries[key] = entry
 
     def finish(self) -> None:
@@ -169,14 +171,6 @@ class BundleWriter:
             self._file.close()
             self._file = None
             files.remove_quietly(self._temporary)
-
-
-def _entry(dtype: DType, shape: Sequence[int]) -> Any:
-    entry = messages.BundleEntryProto(dtype=int(dtype))
-    for size in shape:
-        entry.shape.dim.add(size=size)
-    entry.shape.SetInParent()
-    return entry
 
 
 def _duplicate(name: str) -> errors.OpError:
@@ -208,14 +202,12 @@ def _fixed(size: int) -> bytes:
     return size.to_bytes(4 if size < 1 << 32 else 8, "little")
 
 
-def _write_index(path: str, shards: int, entries: dict[bytes, Any]) -> None:
-    header = messages.BundleHeaderProto(num_shards=shards)
-    header.version.producer = 1
+def _write_index(path: str, shards: int, entries: dict[bytes, Entry]) -> None:
     with files.translated(path), open(path, "wb") as file:
         table = TableWriter(file)
-        table.add(_HEADER, header.SerializeToString())
+        table.add(_HEADER, Header(shards).encoded())
         for key in sorted(entries):
-            table.add(key, entries[key].SerializeToString())
+            table.add(key, entries[key].encoded())
         table.finish()
         files.sync(file)
 
@@ -249,15 +241,15 @@ def merge_bundles(prefixes: Sequence[str], destination: str) -> None:
         InvalidArgumentError: if a tensor is in more than one of them, other than in different parts.
     """
     prefixes, destination = [files.local(p) for p in prefixes], files.local(destination)
-    entries: dict[bytes, Any] = {}
+    entries: dict[bytes, Entry] = {}
     moves: list[str] = []
     for prefix in dict.fromkeys(prefixes):
         with BundleReader(prefix) as reader:
             first = len(moves)
             moves.extend(data_name(prefix, shard, reader.shards) for shard in range(reader.shards))
             for key, data in reader.raw_entries.items():
-                entry = messages.BundleEntryProto.FromString(data)
-                entry.shard_id += first
+                entry = _parsed(bundle_entry.decoded, data, prefix)
+                entry.shard += first
                 known = entries.get(key)
                 if known is None:
                     entries[key] = entry
@@ -290,7 +282,7 @@ class BundleReader:
     def __init__(self, prefix: str) -> None:
         self._data: dict[int, BinaryIO] = {}
         self.prefix = prefix = files.local(prefix)
-        self._parsed: dict[bytes, Any] = {}
+        self._parsed: dict[bytes, Entry] = {}
         self._last_whole: tuple[str, np.ndarray | None] = "", None
         path, self._is_pending = _current_index(prefix)
         table = TableReader(path)
@@ -299,17 +291,17 @@ class BundleReader:
             key, value = next(items, (None, b""))
             if key != _HEADER:
                 raise files.data_loss(path, "the index has no header")
-            header = _parse(messages.BundleHeaderProto, value, path)
+            header = _parsed(bundle_entry.decoded_header, value, path)
             self.raw_entries = dict(items)
         finally:
             table.close()
         if header.endianness != 0:
             raise errors.UnimplementedError(None, None, f"{path}: written on a machine of the other byte order")
-        if header.version.min_consumer > 1:
+        if header.min_consumer > 1:
             raise errors.InvalidArgumentError(
-                None, None, f"{path}: its format needs a reader of version {header.version.min_consumer}, this is 1"
+                None, None, f"{path}: its format needs a reader of version {header.min_consumer}, this is 1"
             )
-        self.shards = header.num_shards
+        self.shards = header.shards
 
     def __enter__(self) -> BundleReader:
         return self
@@ -333,26 +325,26 @@ class BundleReader:
         return name.encode("utf-8", "surrogateescape") in self.raw_entries
 
     def dtype(self, name: str) -> DType:
-        return self._dtype_of(self._entry(name), name)
+        return self._dtype_of(self._type_and_shape(name)[0], name)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return _shape(self._entry(name), self.prefix)
+        return self._type_and_shape(name)[1]
 
     def slices(self, name: str) -> list[Slice]:
         """The parts that the tensor is saved in; none if it is saved whole."""
-        return [Slice.from_proto(proto) for proto in self._entry(name).slices]
+        return list(self._entry(name).slices)
 
     def stored_size(self, name: str) -> int:
         """How many bytes the tensor takes in the data files."""
         entry = self._entry(name)
         parts = [self._entry_of(part.key(name), name) for part in self.slices(name)]
-        return sum(e.size for e in parts) if parts else int(entry.size)
+        return sum(e.size for e in parts) if parts else entry.size
 
     def read(self, name: str) -> np.ndarray:
         """The value of a tensor: an array of the caller's own, marked read-only; strings as an object array of bytes."""
         entry = self._entry(name)
         if entry.slices:
-            return self.read_slice(name, Slice.whole(len(entry.shape.dim)))
+            return self.read_slice(name, Slice.whole(len(entry.shape)))
         return self._value(entry, name)
 
     def read_slice(self, name: str, part: Slice) -> np.ndarray:
@@ -362,22 +354,19 @@ class BundleReader:
             InvalidArgumentError: if the part does not fit the tensor's shape, or what is saved does not cover it.
         """
         entry = self._entry(name)
-        shape = _shape(entry, self.prefix)
+        shape, stored = entry.shape, entry.slices
         try:
             bounds = part.indices(shape)
-            stored = [Slice.from_proto(proto) for proto in entry.slices]
             if not stored:
                 if self._last_whole[0] != name:
                     self._last_whole = name, self._value(entry, name)
                 whole = self._last_whole[1]
                 assert whole is not None
                 found: np.ndarray | None = whole if part.is_whole(shape) else whole[bounds].copy()
-            elif part in stored and part.shape(shape) == _shape(
-                own := self._entry_of(part.key(name), name), self.prefix
-            ):
-                found = self._value(own, name, self._dtype_of(entry, name))
+            elif part in stored and part.shape(shape) == (own := self._entry_of(part.key(name), name)).shape:
+                found = self._value(own, name, self._dtype_of(entry.dtype, name))
             else:
-                kind = self._dtype_of(entry, name)
+                kind = self._dtype_of(entry.dtype, name)
                 there = 0
                 for part_entry in (self._entry_of(s.key(name), name) for s in stored):
                     self._shard(part_entry, name)  # which has as many bytes as the entry says
@@ -397,6 +386,31 @@ class BundleReader:
         found.flags.writeable = False
         return found
 
+    def verify(self, name: str, part: Slice | None = None) -> None:
+        """Compare the bytes of a tensor of numbers, or those of a part that is stored as such, with their checksum.
+
+        Raises:
+            DataLossError: if they differ; or what `read` raises.
+        """
+        entry = self._entry(name)
+        if entry.slices:
+            parts = [part] if part in entry.slices else entry.slices
+            entries = [self._entry_of(p.key(name), name) for p in parts if p is not None]
+        else:
+            entries = [entry]
+        scratch = np.empty(CHUNK, np.uint8)
+        for stored in entries:
+            file = self._shard(stored, name)
+            with files.translated(file.name):
+                file.seek(stored.offset)
+                crc = at = 0
+                while at < stored.size:
+                    part_read = scratch[: min(CHUNK, stored.size - at)]
+                    crc = _filled_checksum(file, part_read, name, crc)
+                    at += part_read.size
+            if mask(crc) != stored.crc:
+                raise self._bad_checksum(stored, name)
+
     def check(self) -> list[errors.OpError]:
         """Read every tensor; gives what is wrong with those that cannot be read."""
         wrong = []
@@ -407,27 +421,34 @@ class BundleReader:
                 wrong.append(error)
         return wrong
 
-    def _entry(self, name: str) -> Any:
+    def _entry(self, name: str) -> Entry:
         return self._entry_of(name.encode("utf-8", "surrogateescape"), name)
 
-    def _entry_of(self, key: bytes, name: str) -> Any:
+    def _entry_of(self, key: bytes, name: str) -> Entry:
         found = self._parsed.get(key)
         if found is None:
-            data = self.raw_entries.get(key)
-            if data is None:
-                raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint")
-            found = self._parsed[key] = _parse(messages.BundleEntryProto, data, self.prefix)
+            found = self._parsed[key] = _parsed(bundle_entry.decoded, self._record(key, name), self.prefix)
         return found
 
-    def _dtype_of(self, entry: Any, name: str) -> DType:
-        try:
-            return dtypes.as_dtype(int(entry.dtype))
-        except TypeError:
-            raise files.data_loss(self.prefix, f"tensor {name!r} is of unknown type {entry.dtype}") from None
+    def _type_and_shape(self, name: str) -> tuple[int, tuple[int, ...]]:
+        key = name.encode("utf-8", "surrogateescape")
+        return _parsed(bundle_entry.type_and_shape, self._record(key, name), self.prefix)
 
-    def _value(self, entry: Any, name: str, expected: DType | None = None) -> np.ndarray:
-        kind = self._dtype_of(entry, name)
-        shape = _shape(entry, self.prefix)
+    def _record(self, key: bytes, name: str) -> bytes:
+        data = self.raw_entries.get(key)
+        if data is None:
+            raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint")
+        return data
+
+    def _dtype_of(self, number: int, name: str) -> DType:
+        try:
+            return dtypes.as_dtype(number)
+        except TypeError:
+            raise files.data_loss(self.prefix, f"tensor {name!r} is of unknown type {number}") from None
+
+    def _value(self, entry: Entry, name: str, expected: DType | None = None) -> np.ndarray:
+        kind = self._dtype_of(entry.dtype, name)
+        shape = entry.shape
         if expected is not None and kind is not expected:
             raise files.data_loss(self.prefix, f"a part of {name!r} is of type {kind.name}, the whole {expected.name}")
         if kind is dtypes.string:
@@ -442,17 +463,17 @@ class BundleReader:
                     self.prefix, f"tensor {name!r} of shape {list(shape)} has {entry.size} bytes in the index"
                 )
             file = self._shard(entry, name)
-            value = np.empty(shape, stored_dtype(kind))
+            value = fresh(shape, stored_dtype(kind))
             with files.translated(file.name):
                 file.seek(entry.offset)
                 crc = _filled_checksum(file, value.reshape(-1).view(np.uint8), name)
-            if mask(crc) != entry.crc32c:
+            if mask(crc) != entry.crc:
                 raise self._bad_checksum(entry, name)
             value = value.view(kind.np) if value.dtype != kind.np else value
         value.flags.writeable = False
         return value
 
-    def _strings(self, entry: Any, name: str, count: int) -> np.ndarray:
+    def _strings(self, entry: Entry, name: str, count: int) -> np.ndarray:
         file = self._shard(entry, name)
         if count > entry.size:
             raise files.data_loss(self.prefix, f"{count} strings of {name!r} cannot be held in {entry.size} bytes")
@@ -469,7 +490,7 @@ class BundleReader:
         crc = crc32c(b"".join(map(_fixed, sizes)))
         if at + 4 + sum(sizes) != len(data) or data[at : at + 4] != struct.pack("<I", mask(crc)):
             raise files.data_loss(self.prefix, f"the lengths of the strings of {name!r} are damaged")
-        if mask(crc32c(data[at:], crc)) != entry.crc32c:
+        if mask(crc32c(data[at:], crc)) != entry.crc:
             raise self._bad_checksum(entry, name)
         at += 4
         value = np.empty(count, object)
@@ -478,7 +499,7 @@ class BundleReader:
             at += size
         return value
 
-    def _variants(self, entry: Any, name: str, count: int) -> np.ndarray:
+    def _variants(self, entry: Entry, name: str, count: int) -> np.ndarray:
         file = self._shard(entry, name)
         if count > entry.size:
             raise files.data_loss(self.prefix, f"{count} variants of {name!r} cannot be held in {entry.size} bytes")
@@ -489,17 +510,17 @@ class BundleReader:
             value, crc = variants.decoded(data, count)
         except ValueError as error:
             raise files.data_loss(self.prefix, f"tensor {name!r}: {error}") from None
-        if mask(crc) != entry.crc32c:
+        if mask(crc) != entry.crc:
             raise self._bad_checksum(entry, name)
         return value
 
-    def _bad_checksum(self, entry: Any, name: str) -> errors.OpError:
-        where = data_name(self.prefix, entry.shard_id, self.shards)
+    def _bad_checksum(self, entry: Entry, name: str) -> errors.OpError:
+        where = data_name(self.prefix, entry.shard, self.shards)
         return files.data_loss(where, f"checksum does not match: tensor {name!r}, {entry.size} bytes at {entry.offset}")
 
-    def _shard(self, entry: Any, name: str) -> BinaryIO:
+    def _shard(self, entry: Entry, name: str) -> BinaryIO:
         """The data file of an entry, which is long enough."""
-        shard = entry.shard_id
+        shard = entry.shard
         if shard not in self._data:
             path = data_name(self.prefix, shard, self.shards)
             if not 0 <= shard < self.shards:
@@ -531,9 +552,9 @@ def _current_index(prefix: str) -> tuple[str, bool]:
         return index + PENDING, True
 
 
-def _filled_checksum(file: BinaryIO, out: np.ndarray, name: str) -> int:
+def _filled_checksum(file: BinaryIO, out: np.ndarray, name: str, crc: int = 0) -> int:
     """Fill `out` from a file; gives the checksum. In pieces: what was just read is still in the core's cache."""
-    crc = at = 0
+    at = 0
     while at < out.size:
         part = out[at : at + CHUNK]
         got = file.readinto(part.data)  # type: ignore[attr-defined]
@@ -544,15 +565,8 @@ def _filled_checksum(file: BinaryIO, out: np.ndarray, name: str) -> int:
     return crc
 
 
-def _shape(entry: Any, prefix: str) -> tuple[int, ...]:
-    shape = tuple(dim.size for dim in entry.shape.dim)
-    if any(size < 0 for size in shape) or len(shape) > 254 or entry.shape.unknown_rank:
-        raise files.data_loss(prefix, f"a tensor cannot have the shape {list(shape)}")
-    return shape
-
-
-def _parse(message: Any, data: bytes, path: str) -> Any:
+def _parsed(parse: Callable[[bytes], _T], data: bytes, path: str) -> _T:
     try:
-        return message.FromString(data)
-    except Exception as error:  # protobuf's own class has no public name that all its releases share
+        return parse(data)
+    except ValueError as error:
         raise files.data_loss(path, f"a record of the index cannot be parsed: {error}") from None

@@ -7,6 +7,7 @@ their defaults come back.
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
@@ -290,15 +291,46 @@ def import_graph_def(
     graph = get_default_graph()
     _refuse_unknown_ops(graph_def)
     _refuse_unknown_elements(graph_def, wanted, given)
+    if name == "" and any(not isinstance(value, Tensor) for key, value in given.items() if not key.startswith("^")):
+        raise ValueError(
+            "tf.import_graph_def() requires a non-empty `name` if `input_map` contains non-Tensor values. Try calling "
+            "tf.convert_to_tensor() on `input_map` values before calling tf.import_graph_def()."
+        )
     if name == "":
         return _Import(graph, graph_def, "", _mapped_tensors(given)).elements(wanted)
     with name_scope(name, "import", list(given.values())) as scope:
         return _Import(graph, graph_def, scope, _mapped_tensors(given)).elements(wanted)
 
 
+CURRENT_VERSION = 134  # of GraphDefs, in TF 1.15
+_TENSOR_NAME = re.compile(r"[^:]+:[0-9]+")
+
+# Resources whose ops once had a scalar shape: graphs of then say so, and TF lets them.
+_OF_OTHER_SHAPES_ONCE = frozenset(
+    (
+        "RandomShuffleQueue", "PaddingFIFOQueue", "FIFOQueue", "PriorityQueue", "QueueSize", "Stack", "Barrier",
+        "BarrierReadySize", "BarrierIncompleteSize", "HashTable", "MutableHashTable", "MutableHashTableOfTensors",
+        "WholeFileReader", "TextLineReader", "FixedLengthRecordReader", "TFRecordReader", "IdentityReader",
+        "LMDBReader", "RefSwitch", "RefEnter", "RefNextIteration", "RefMerge", "RefIdentity",
+        "ConditionalAccumulator", "SparseConditionalAccumulator",
+    )
+)  # fmt: skip
+
+
 def _checked_message(graph_def: Any) -> Any:
     if getattr(getattr(graph_def, "DESCRIPTOR", None), "full_name", "") != "tensorflow.GraphDef":
-        raise TypeError(f"graph_def must be a GraphDef proto, not {type(graph_def).__name__}.")
+        raise TypeError("graph_def must be a GraphDef proto.")
+    versions = graph_def.versions
+    if versions.min_consumer > CURRENT_VERSION:
+        raise ValueError(
+            f"GraphDef min consumer version {versions.min_consumer} above current version {CURRENT_VERSION} for "
+            "TensorFlow 1.15.5.  Please upgrade TensorFlow."
+        )
+    if versions.producer < 0:
+        raise ValueError(
+            f"GraphDef producer version {versions.producer} below min producer 0 supported by TensorFlow 1.15.5.  "
+            "Please regenerate your graph."
+        )
     return graph_def
 
 
@@ -322,8 +354,11 @@ def _refuse_unknown_elements(graph_def: Any, wanted: list[str] | None, given: Ma
     if wanted:
         there = {node.name for node in graph_def.node} | {_parsed_input(key)[0] for key in given}
         for text in wanted:
+            if ":" in text and not _TENSOR_NAME.fullmatch(text):
+                raise ValueError(f"Cannot convert {text!r} to a tensor name.")
             if _parsed_input(text)[0] not in there:
-                raise ValueError(f"Requested return_element {text!r} not found in graph_def.")
+                kind = "tensor" if ":" in text else "node"
+                raise ValueError(f"Requested return {kind} {text!r} not found in graph def")
 
 
 def _mapped_tensors(given: dict[str, Any]) -> dict[str, Any]:
@@ -378,8 +413,10 @@ class _Import:
             graph._functions.setdefault(copied.signature.name, copied)
         for pair in graph_def.library.gradient:
             graph._attachments.setdefault("gradient functions", {}).setdefault(pair.function_name, pair.gradient_func)
-        if graph_def.versions.producer:
+        if graph_def.HasField("versions"):
             graph._producer = min(graph._producer, graph_def.versions.producer)
+            graph._min_consumer = max(graph._min_consumer, graph_def.versions.min_consumer)
+        self.before = len(graph._ops)
         for position in self.order():
             self.add(graph_def.node[position])
         for op, slot, source, index in self.late:
@@ -393,7 +430,7 @@ class _Import:
         if may_be_unused:
             return
         unused = [key for key, parsed in zip(mapped, self.mapped, strict=True) if parsed not in self.used]
-        missing = [key for key in unused if _parsed_input(key)[0] not in self.made]
+        missing = [key for key in unused if not self.has(*_parsed_input(key))]
         if missing:
             raise ValueError(f"Attempted to map inputs that were not found in graph_def: [{', '.join(missing)}]")
 
@@ -403,7 +440,7 @@ class _Import:
         position: dict[str, int] = {}
         for i, node in enumerate(nodes):
             if node.name in position:
-                raise ValueError(f"Node name {node.name!r} appears twice in the graph_def.")
+                raise ValueError(f"Node {node.name!r} is not unique")
             position[node.name] = i
         waiting = [0] * len(nodes)
         readers: dict[int, list[int]] = {}
@@ -461,9 +498,9 @@ class _Import:
                 controls.append(self.made[source])
             else:
                 inputs.append(self.output(node.name, source, index))
-        _check_inputs(node, opdef, inputs, attrs)
         name = self.scope + node.name
-        if name in self.graph._by_name:
+        _check_inputs(name, node, opdef, inputs, attrs)
+        if self.is_taken(name):
             new = self.graph.unique_name_at_root(name)
             self.renamed[b"loc:@" + name.encode()] = b"loc:@" + new.encode()
             name = new
@@ -486,12 +523,25 @@ class _Import:
             try:
                 t.static_shape = shapes.merge(t.static_shape, shape)
             except shapes.ShapeError:
+                if node.op in _OF_OTHER_SHAPES_ONCE:
+                    continue
                 raise ValueError(
                     f"Node {node.name!r}: its recorded output shape {shapes.shape_text(shape)} contradicts the inferred "
                     f"{shapes.shape_text(t.static_shape)}"
                 ) from None
         self.made[node.name] = op
         self.late.extend((op, slot, source, index) for slot, source, index in late)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether there is an op of that name, or there was one in a scope of that name before this import."""
+        if name in self.graph._by_name:
+            return True
+        if name.lower() not in self.graph._names_in_use:
+            return False
+        return any(op.name.startswith(name + "/") for op in self.graph._ops[: self.before])
+
+    def has(self, name: str, index: int) -> bool:
+        return name in self.made and index < len(self.made[name].outputs)
 
     def _remember_name(self, name: str) -> None:
         used = self.graph._names_in_use
@@ -549,6 +599,10 @@ class _Import:
                 found.append(self.made[name].outputs[index])
             elif ":" not in text and text in self.made:
                 found.append(self.made[text])
+            elif ":" in text and name in self.made:
+                raise ValueError(
+                    f"Invalid return output {index} of node {name!r}, which has {len(self.made[name].outputs)} output(s)"
+                )
             else:
                 raise ValueError(f"Requested return_element {text!r} not found in graph_def.")
         return found
@@ -558,6 +612,12 @@ def import_nodes(graph: Graph, graph_def: Any, mapped: dict[str, Any]) -> dict[s
     """Add the nodes of a function's body to `graph`; `mapped` are its arguments. Gives the ops by their names."""
     _refuse_unknown_ops(graph_def, graph._functions)
     return _Import(graph, graph_def, "", mapped, may_be_unused=True).made
+
+
+def _cpp_name(kind: DType | None) -> str:
+    """A type as TF's messages from below Python write it."""
+    name = "" if kind is None else kind.name
+    return {"float16": "half", "float32": "float", "float64": "double"}.get(name, name)
 
 
 class _no_scopes:
@@ -576,7 +636,7 @@ class _no_scopes:
         g._device_stack, g._colocation_stack, g._attr_scope_map, g._kernel_labels, g._gradient_override = self.saved
 
 
-def _check_inputs(node: Any, opdef: OpDef, inputs: list[Tensor], attrs: dict[str, Any]) -> None:
+def _check_inputs(name: str, node: Any, opdef: OpDef, inputs: list[Tensor], attrs: dict[str, Any]) -> None:
     """The number and types of a node's inputs against its OpDef."""
     wanted: list[tuple[Arg, DType | None]] = []
     for arg in opdef.inputs:
@@ -590,18 +650,19 @@ def _check_inputs(node: Any, opdef: OpDef, inputs: list[Tensor], attrs: dict[str
             raise ValueError(f"Node {node.name!r}: NodeDef missing attr {missing.args[0]!r} from {opdef}") from None
     if len(wanted) != len(inputs):
         raise ValueError(
-            f"Node {node.name!r}: NodeDef expected inputs {', '.join(str(k) for _, k in wanted)!r} do not match "
+            f"Node {node.name!r}: NodeDef expected inputs {', '.join(_cpp_name(k) for _, k in wanted)!r} do not match "
             f"{len(inputs)} inputs specified; op {opdef.name}"
         )
     for i, ((arg, kind), t) in enumerate(zip(wanted, inputs, strict=True)):
         if kind is not None and t.dtype._base is not kind._base:
             raise ValueError(
-                f"Input {i} of node {node.name} was passed {t.dtype.name} from {t.name} incompatible with expected "
-                f"{kind.name}{'_ref' if arg.is_ref else ''}."
+                f"Input {i} of node {name} was passed {_cpp_name(t.dtype)} from {t.name} incompatible with expected "
+                f"{_cpp_name(kind)}{'_ref' if arg.is_ref else ''}."
             )
         if arg.is_ref and not t.dtype._is_ref_dtype:
             raise ValueError(
-                f"Input {i} of node {node.name} was passed {t.dtype.name} from {t.name} incompatible with expected {kind}_ref."
+                f"Input {i} of node {name} was passed {_cpp_name(t.dtype)} from {t.name} incompatible with expected "
+                f"{_cpp_name(kind)}_ref."
             )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+_SHORT = [bytes([value]) for value in range(0x80)]
+
 
 def encoded(value: int) -> bytes:
     """
     >>> encoded(300)
     b'\\xac\\x02'
     """
+    if value < 0x80:
+        return _SHORT[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -138,6 +138,9 @@ class FunctionGraph(Graph):
             frame_depth += 1
         return super().add_op(opdef, inputs, attrs, name, frame_depth)
 
+    def _known_outside(self, t: Tensor) -> Tensor | None:
+        return self._outside.get(t)
+
     def finish(self, results: Sequence[Tensor]) -> None:
         """Say what the function gives; a result of a graph outside is captured."""
         self.results = [t if t.graph is self else self.capture(t) for t in results]

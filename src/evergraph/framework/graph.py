@@ -52,6 +52,7 @@ class Graph:
         self._unfetchable: set[Operation] = set()
         self._functions: dict[str, Any] = {}
         self._building_function = False
+        self._builds_by_functions = False  # whether `cond` and `while_loop` make If and While ops
         self._producer = 134  # TF 1.15's GraphDef version
         self._min_consumer = 0
         self._attachments: dict[str, Any] = {}  # what higher layers remember of this graph, by their own key
@@ -360,6 +361,10 @@ class Graph:
     def building_function(self) -> bool:
         return self._building_function
 
+    def _known_outside(self, t: Tensor) -> Tensor | None:
+        """The tensor of a graph around this one that `t`, a placeholder, stands for."""
+        return None
+
     def _is_function(self, name: str) -> bool:
         return name in self._functions
 
@@ -409,7 +414,7 @@ class Graph:
             new = self.unique_name(name)
         of_thread.name_stack = new
         try:
-            yield new + "/" if new else ""
+            yield new + "/" if name else ""
         finally:
             of_thread.name_stack = old
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from evergraph.framework import errors, stacks
 from evergraph.framework import frames as _frames
-from evergraph.framework import stacks
 from evergraph.framework.codec import codec
 from evergraph.framework.opdefs import OpDef
+from evergraph.framework.shapes import ShapeError, bracket_text, merge
 from evergraph.framework.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -113,6 +114,17 @@ class Operation:
         return [t.dtype for t in self.outputs]
 
     @property
+    def _input_types(self) -> list[Any]:
+        """What the op takes: references where its OpDef says so, and values elsewhere."""
+        if not self.opdef.has_ref_inputs:
+            return [t.dtype.base_dtype for t in self.inputs]
+        if not self.opdef.plain:  # RefMerge
+            return [t.dtype for t in self.inputs]
+        return [
+            t.dtype if arg.is_ref else t.dtype.base_dtype for arg, t in zip(self.opdef.inputs, self.inputs, strict=True)
+        ]
+
+    @property
     def _is_stateful(self) -> bool:
         return self.opdef.is_stateful
 
@@ -149,8 +161,22 @@ class Operation:
 
     def _update_input(self, index: int, tensor: Tensor) -> None:
         if tensor.graph is not self.graph:
-            raise ValueError(f"input {tensor.name!r} is of another graph than {self.name!r}")
+            raise ValueError(f"{tensor.name} must be from the same graph as {self.name}.")
+        if index >= len(self.inputs):
+            raise errors.OutOfRangeError(
+                None,
+                None,
+                f"Cannot update edge. Input index [{index}] is greater than the number of total inputs "
+                f"[{len(self.inputs)}].",
+            )
         old = self.inputs[index]
+        try:
+            merge(old.static_shape, tensor.static_shape)
+        except ShapeError:
+            old_text, new_text = bracket_text(old.static_shape), bracket_text(tensor.static_shape)
+            raise errors.InvalidArgumentError(
+                None, None, f"Cannot update edge, incompatible shapes: {new_text} and {old_text}."
+            ) from None
         if old._readers:
             old._readers.remove(self)
         self.inputs = (*self.inputs[:index], tensor, *self.inputs[index + 1 :])

@@ -218,10 +218,16 @@ def init_scope() -> Iterator[None]:
     graph = get_default_graph()
     scope = graph.get_name_scope()
     around = reversed(stacks.graphs.stack)
+    devices = graph._device_stack
     while graph._building_function:
         graph = getattr(graph, "outer_graph", None) or next(around, None) or graph_of_thread()
+        devices = devices or graph._device_stack
     with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope + "/" if scope else None):
-        yield
+        of_graph, graph._device_stack = graph._device_stack, devices
+        try:
+            yield
+        finally:
+            graph._device_stack = of_graph
 
 
 @public("set_random_seed", "random.set_random_seed", "compat.v1.set_random_seed")

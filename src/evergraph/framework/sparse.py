@@ -257,7 +257,10 @@ def _check_one_graph(*parts: Any) -> None:
         if type(part) is Tensor:
             if first is None:
                 first = part
-            elif part.op.graph is not first.op.graph:
+            elif part.op.graph is not first.op.graph and not (
+                # what is of a graph around a function is captured
+                part.op.graph._building_function or first.op.graph._building_function
+            ):
                 raise ValueError(f"{part} must be from the same graph as {first}.")
 
 

@@ -130,8 +130,6 @@ def _at_most_true(predicates: Any, count: int, message: str) -> Operation:
 def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: str = "switch_case") -> Any:
     """Run the ops of the function at position `branch_index`.
 
-    It is built of branches in branches, as by `cond`; TF 1.15 builds one `Case` op that calls functions.
-
     Args:
         branch_index: an int scalar tensor.
         branch_fns: a list of functions, or of pairs of an int and a function, or a dictionary of those; the ints are
@@ -143,8 +141,9 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: s
         What the functions give, as `cond` does.
 
     Raises:
-        TypeError: if `branch_index` is not an int tensor, or `branch_fns` is not such a list.
-        ValueError: if there are no functions, or the ints are not 0, 1, ...
+        TypeError: if `branch_index` is not an int tensor, `branch_fns` is not such a list, or what the functions give
+            differs in structure or type.
+        ValueError: if there are no functions, the ints are not 0, 1, ..., or one takes a tensor of another.
 
     >>> sess.run(tf.switch_case(tf.constant(1), [lambda: tf.constant(10), lambda: tf.constant(20)]))
     20
@@ -152,12 +151,10 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: s
     functions = _checked_branches(branch_index, branch_fns)
     if default is not None:
         functions.append(default)
+    from evergraph.ops.functions.functional_cond import indexed_case
+
     with name_scope(name, "case", [branch_index]):
-        chosen = functions[-1]
-        for position, function in reversed(list(enumerate(functions[:-1]))):
-            is_it = raw_op("Equal")(branch_index, position)
-            chosen = functools.partial(cond, is_it, true_fn=function, false_fn=chosen)
-        return chosen()
+        return indexed_case(branch_index, functions)
 
 
 def _checked_branches(branch_index: Any, branch_fns: Any) -> list[Any]:

@@ -24,6 +24,7 @@ from evergraph.framework.tensor import Tensor
 from evergraph.ops import checks
 from evergraph.ops.cast import cast
 from evergraph.ops.control_flow import merge, switch, switch_beside
+from evergraph.ops.control_flow_choice import control_flow_v2_enabled
 from evergraph.ops.control_flow_context import EXITS, ControlFlowContext, is_inside
 from evergraph.ops.grouping import no_op, with_dependencies
 from evergraph.ops.identity import identity
@@ -217,6 +218,10 @@ def cond(
     >>> sess.run(tf.cond(x < 5, lambda: x * 10, lambda: x + 1))
     30
     """
+    if control_flow_v2_enabled():
+        from evergraph.ops.functions import functional_cond
+
+        return functional_cond.cond(pred, true_fn, false_fn, name)
     true_fn = _one_of(true_fn, fn1, "true_fn", "fn1")
     false_fn = _one_of(false_fn, fn2, "false_fn", "fn2")
     for label, function in (("true_fn", true_fn), ("false_fn", false_fn)):

@@ -11,7 +11,8 @@ Each run starts there and then moves on by `reserved_blocks`, whether or not it 
 Every function takes `(xp, counter, *inputs, ...)`:
 
     xp              `numpy`, or `jax.numpy` with 64-bit types enabled
-    counter         index of the run's first block: an int or a uint64 scalar, which may be traced
+    counter         index of the run's first block: an int or a uint64 scalar, which may be traced. Under NumPy, uniforms,
+                    integers and standard normals also take a vector of them, and then give a row for each
     shape           tuple of ints
     seed, seed2     the op's attributes as `tf.get_seed` derives them: ints (negative ones count modulo 2**64) or uint64
                     scalars, which may be traced. TF 1 draws both at random for an op that has 0 and 0: so must the
@@ -199,6 +200,18 @@ def multinomial(
     """
     batch, _ = logits.shape
     draws = uniform(xp, counter, shape=(batch, num_samples), seed=seed, seed2=seed2, dtype=np.float64)
+    return classes_of(xp, logits, draws, output_dtype)
+
+
+def uniforms_of_streams(seeds: np.ndarray, seeds2: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` float64 uniforms of each of some streams, [streams, count]."""
+    index = np.arange(-(-count // 2), dtype=np.uint64)
+    words = philox.blocks(np, index[None], seeds[:, None], seeds2[:, None])
+    return _lanes(np, *_uniforms64(np, words)).reshape(len(seeds), -1)[:, :count]
+
+
+def classes_of(xp: Any, logits: Any, draws: Any, output_dtype: Any) -> Any:
+    """The classes that uniforms stand for, row by row."""
     finite = xp.isfinite(logits)
     logits = logits.astype(xp.float64)
     largest = xp.where(finite, logits, -np.finfo(np.float64).max).max(axis=1, keepdims=True)
@@ -231,12 +244,19 @@ def _filled(
     """An array of `shape` from the blocks that follow `counter`, `per_block` outputs to each."""
     size = math.prod(shape)
     if not size:
-        return xp.zeros(shape, dtype)
-    index = philox.block_index(xp, counter) + xp.arange(-(-size // per_block), dtype=xp.uint64)
+        return xp.zeros((*np.shape(counter), *shape), dtype)
+    index = philox.block_index(xp, counter)
+    runs = index.shape  # of several runs, each with a counter of its own
+    if runs:
+        index = index[:, None]
+    index = index + xp.arange(-(-size // per_block), dtype=xp.uint64)
 
     def outputs_of(index: Any) -> Any:
         return outputs(philox.blocks(xp, index, seed, seed2))
 
+    if runs:
+        values = _in_pieces(outputs_of, index.reshape(-1), per_block, dtype)
+        return values.reshape(*runs, -1)[:, :size].reshape(*runs, *shape)
     values = _in_pieces(outputs_of, index, per_block, dtype) if xp is np else outputs_of(index)
     return values.reshape(-1)[:size].reshape(shape)
 

@@ -55,10 +55,10 @@ def resource_gather_grad(made: Operation, grad: Tensor) -> tuple[IndexedSlices, 
 
 def variable_shape(handle: Tensor, out_type: DType = dtypes.int32) -> Tensor:
     """The shape of the variable behind `handle`: a constant where it is known. Handles in loops and branches say less."""
-    made = handle.op
-    while made.type == "Identity":
-        made = made.inputs[0].op
-    sizes = handle_shape(handle) if made.type == "VarHandleOp" else None
+    source = handle
+    while source.op.type in ("Identity", "IdentityN"):
+        source = source.op.inputs[source.value_index]
+    sizes = handle_shape(source) if source.op.type == "VarHandleOp" else None
     if sizes is not None and shapes.is_static(sizes):
         return constant(list(sizes), dtype=out_type)
     return variable_shape_op(handle, out_type=out_type)

@@ -317,7 +317,11 @@ class UpdatedVariable(ResourceVariable):
         self._synchronization, self._aggregation, self._trainable = checked_modes(None, None, None, None)
         self._constraint = None
         self._save_slice_info = None
-        self._graph_element = self._read()
+        # As in TF nothing is read inside of functions before it is asked for.
+        self._graph_element: Any = None if get_default_graph()._builds_by_functions else self._read()
+
+    def _as_graph_element(self) -> Any:
+        return self._read() if self._graph_element is None else self._graph_element
 
     @property
     def name(self) -> str:

@@ -33,6 +33,12 @@ T = TypeVar("T")
 
 _private = itertools.count()
 
+_LOCKS: dict[type, Callable[[], Any]] = {
+    type(threading.Lock()): threading.Lock,
+    type(threading.RLock()): threading.RLock,
+    threading.Condition: threading.Condition,
+}
+
 
 class Resources:
     """The named objects of one session: queues, tables, readers, iterators, ..."""
@@ -80,6 +86,18 @@ class Resources:
         for thing in things:
             if hasattr(thing, "release"):
                 thing.release()
+
+    def after_fork(self) -> None:
+        """Called in a process that was just forked, whose only thread calls this: nobody holds a lock or waits any more."""
+        self._lock = threading.RLock()
+        self._waiting = []
+        for thing in list(self._named.values()):
+            for name, value in list(getattr(thing, "__dict__", {}).items()):
+                kind = _LOCKS.get(type(value))
+                if kind is not None:
+                    setattr(thing, name, kind())
+            if hasattr(thing, "after_fork"):
+                thing.after_fork()
 
     def check_open(self) -> None:
         if self._closed is not None:

@@ -24,7 +24,12 @@ def _stream(xp: Any, seed: Any) -> dict[str, Any]:
     """The generator's key and stream number for a seed of two numbers."""
     if seed.shape != (2,):
         raise kernel_error(f"seed must have shape [2], not {list(seed.shape)}")
-    first, second = (seed[i].astype(xp.int64).astype(xp.uint64) for i in (0, 1))
+    return _streams(xp, seed)
+
+
+def _streams(xp: Any, seeds: Any) -> dict[str, Any]:
+    """Keys and stream numbers for seeds of two numbers each; those numbers are in the last dimension."""
+    first, second = (seeds[..., i].astype(xp.int64).astype(xp.uint64) for i in (0, 1))
     a, b, c, d = (word.astype(xp.uint64) for word in philox.blocks(xp, first, _SCRAMBLE_KEY, second))
     high = np.uint64(32)
     return {"seed": b << high | a, "seed2": d << high | c}
@@ -72,6 +77,14 @@ def stateless_multinomial_op(xp: Any, logits: Any, num_samples: Any, seed: Any, 
     return random_kernels.multinomial(
         xp, 0, logits, int(num_samples), output_dtype=output_dtype.np, **_stream(xp, seed)
     )
+
+
+def multinomial_for_seeds(logits: np.ndarray, samples: int, seeds: np.ndarray, output_dtype: Any) -> np.ndarray:
+    """What `StatelessMultinomial` gives for one row of `logits` and each of some seeds, [seeds, 1, samples]."""
+    streams = _streams(np, seeds)
+    draws = random_kernels.uniforms_of_streams(streams["seed"], streams["seed2"], samples)
+    rows = np.broadcast_to(logits, (len(seeds), logits.shape[-1]))
+    return random_kernels.classes_of(np, rows, draws, output_dtype)[:, None]
 
 
 @stateless_multinomial_op.shape

@@ -202,6 +202,20 @@ def strided_slice_entries(made: Operation, index: int, depth: int) -> Any:
     return whole[slice(*bounds)]
 
 
+@partial_rule("Enter")
+def entered_entries(made: Operation, index: int, depth: int) -> Any:
+    """What a loop takes from outside is known in the outermost loop: as a whole, and where no other op is between."""
+    source = made.inputs[0]
+    return folded(source.op, source.value_index) if made.attrs["is_constant"] else unknown_vector(source)
+
+
+@partial_rule("Placeholder")
+def captured_entries(made: Operation, index: int, depth: int) -> Any:
+    """In the body of a function, what it takes from outside is known as it is there."""
+    outside = made.graph._known_outside(made.outputs[0])
+    return unknown_vector(made.outputs[0]) if outside is None else partial_value(outside, depth)
+
+
 for _name in opdefs.names():
     PARTIAL_VALUES.setdefault(_name, folded)
 

@@ -25,6 +25,7 @@ from evergraph.framework.shapes import ShapeError, TensorShape, as_shape, merge,
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.array_state import ArrayState
 from evergraph.ops.cast import cast
+from evergraph.ops.control_flow_choice import control_flow_v2_enabled
 from evergraph.ops.identity import identity
 from evergraph.ops.opdef import constant_value, kernel_error, op
 from evergraph.ops.sequences import range_
@@ -327,6 +328,16 @@ class TensorArray:
     >>> sess.run(array.stack())
     array([1., 5.], dtype=float32)
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """An array of list ops, where loops have functions as parts; else of ops that take a handle."""
+        handle, flow = (kwargs.get(n, args[i] if i < len(args) else None) for i, n in ((5, "handle"), (6, "flow")))
+        of_lists = handle is None and control_flow_v2_enabled()
+        if cls is TensorArray and (of_lists or isinstance(flow, Tensor) and flow.dtype is dtypes.variant):
+            from evergraph.ops.tensor_lists.arrays import ListArray
+
+            return super().__new__(ListArray)
+        return super().__new__(cls)
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from evergraph.framework.api import public
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph, get_default_graph
-from evergraph.framework.scopes import GraphKeys, name_scope
+from evergraph.framework.scopes import GraphKeys, init_scope, name_scope
 from evergraph.ops import variables
 from evergraph.ops.opdef import graph_of
 from evergraph.ops.ref_variable import RefVariable
@@ -42,9 +42,7 @@ def _create(
     graph = get_default_graph()
     if isinstance(graph, FunctionGraph) and callable(kwargs.get("initial_value")):
         # A variable outlives the calls of a function: it belongs to the graph around.
-        while isinstance(graph, FunctionGraph):
-            graph = graph.outer_graph
-        with graph.as_default(), graph.control_dependencies(None):
+        with init_scope():
             return kind(**kwargs)
     return kind(**kwargs)
 

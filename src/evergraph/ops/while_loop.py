@@ -44,6 +44,7 @@ from evergraph.ops.control_flow import (
     one_as_slices,
     switch_beside,
 )
+from evergraph.ops.control_flow_choice import control_flow_v2_enabled
 from evergraph.ops.control_flow_context import (
     is_loop_constant,
 )
@@ -100,6 +101,13 @@ def while_loop(
         raise TypeError("body must be callable.")
     if parallel_iterations < 1:
         raise TypeError("parallel_iterations must be a positive integer.")
+    if control_flow_v2_enabled():
+        from evergraph.ops.functions import functional_while
+
+        return functional_while.while_loop(
+            cond, body, loop_vars, shape_invariants, parallel_iterations, maximum_iterations, name,
+            return_same_structure, back_prop,
+        )  # fmt: skip
     with name_scope(name, "while", loop_vars):
         if not loop_vars:
             raise ValueError("No loop variables provided")
@@ -115,7 +123,7 @@ def while_loop(
             if maximum_iterations is not None:
                 shape_invariants = (TensorShape([]), shape_invariants)
             assert_same_structure(loop_vars, shape_invariants)
-            shape_invariants = map_structure(_invariant, loop_vars, shape_invariants)
+            shape_invariants = map_structure(invariant_of, loop_vars, shape_invariants)
         context = WhileContext(maximum_iterations, parallel_iterations, back_prop, swap_memory)
         if context.outer_context is None:
             get_default_graph().add_to_collection(GraphKeys.WHILE_CONTEXT, context)
@@ -149,9 +157,9 @@ def _build(
     return_same_structure: bool,
 ) -> Any:
     """Add the loop to the graph; gives its results in the form of what `body` gives."""
-    values = [_loop_value(v) for v in flatten(loop_vars)]
+    values = [loop_value(v) for v in flatten(loop_vars)]
     if shape_invariants is None:
-        shape_invariants = [_invariant(v) for v in values]
+        shape_invariants = [invariant_of(v) for v in values]
     tensors = flatten(values, expand_composites=True)
     context.Enter()
     try:
@@ -237,13 +245,8 @@ def close_loop(before: Any, after: Any, checks_shape: bool = True) -> Any:
     """Let `after` be what `before`, a loop variable's Merge, gives in the next iteration."""
     if isinstance(before, Tensor):
         following = next_iteration(converted(after))
-        if checks_shape and not _fits(following.static_shape, before.static_shape):
-            start = before.op.inputs[0].op.inputs[0]
-            raise ValueError(
-                f"Input tensor '{start.name}' enters the loop with shape {start.shape}, but has shape "
-                f"{following.shape} after one iteration. To allow the shape to vary across iterations, use the "
-                "`shape_invariants` argument of tf.while_loop to specify a less-specific shape."
-            )
+        if checks_shape:
+            check_shape(before.op.inputs[0].op.inputs[0], following, before.static_shape)
         before.op._update_input(1, following)
         return following
     if isinstance(before, IndexedSlices):
@@ -256,11 +259,21 @@ def close_loop(before: Any, after: Any, checks_shape: bool = True) -> Any:
 # Loop variables and their shapes
 
 
-def _loop_value(item: Any) -> Any:
+def check_shape(start: Tensor, following: Tensor, invariant: Shape) -> None:
+    """Whether what a loop variable is after an iteration has the shape that it keeps; `start` is what it starts as."""
+    if not _fits(following.static_shape, invariant):
+        raise ValueError(
+            f"Input tensor '{start.name}' enters the loop with shape {start.shape}, but has shape "
+            f"{following.shape} after one iteration. To allow the shape to vary across iterations, use the "
+            "`shape_invariants` argument of tf.while_loop to specify a less-specific shape."
+        )
+
+
+def loop_value(item: Any) -> Any:
     return item if isinstance(item, CompositeTensor) else dense_or_slices(as_flow(item))
 
 
-def _invariant(value: Any, shape: Any = None) -> Any:
+def invariant_of(value: Any, shape: Any = None) -> Any:
     """The shape(s) that a loop variable has in every iteration: as the program says, else as it has at the start."""
     if isinstance(shape, TypeSpec):
         if not shape.is_compatible_with(type_spec_from_value(value)):

@@ -9,9 +9,9 @@ frames, in which the same op runs once per iteration.
     Enter makes its token the one of iteration 0 of a loop (of every iteration, when it is constant)
     NextIteration hands its token to the next iteration, Exit to what surrounds the loop
 
-The ops run through their NumPy kernels, in order of iteration, then of creation. A token carries the set of writes
-that happened before it, so an op sees the same values of variables here as in a plan without control flow (see
-compiler/effects.py). Nothing is kept in the session unless the whole run succeeds.
+The ops run through their NumPy kernels, in order of iteration, then of creation. A token carries, for each variable,
+how many writes happened before it, so an op sees the same values of variables here as in a plan without control flow
+(see compiler/effects.py). Nothing is kept in the session unless the whole run succeeds.
 """
 
 from __future__ import annotations
@@ -47,19 +47,33 @@ class Reference:
 class Frame:
     """One run of a loop, or (without a parent) the run itself."""
 
-    __slots__ = ("children", "constants", "dead", "depth", "iteration", "parent", "tokens")
+    __slots__ = ("children", "constants", "dead", "depth", "iteration", "missing", "newest", "parent", "tokens")
 
-    def __init__(self, parent: Frame | None = None, iteration: int = 0) -> None:
+    def __init__(self, parent: Frame | None = None, iteration: int = 0, enters: int = 0) -> None:
         self.parent = parent
+        self.missing = enters  # how many values are still to come in
         self.iteration = iteration  # of the parent, in which this loop runs
         self.children: dict[tuple[str, int], Frame] = {}
-        self.tokens: dict[tuple[int, Operation], dict[Any, Any]] = {}
-        self.constants: list[tuple[Operation, tuple[Any, int]]] = []
+        self.tokens: dict[int, dict[Operation, dict[Any, Any]]] = {}  # by iteration
+        self.newest = 0  # the latest iteration in which an op ran: those before it are over
+        self.constants: list[tuple[Operation, Token]] = []
         self.dead = False
         self.depth: tuple[int, ...] = () if parent is None else (*parent.depth, iteration)
 
 
-Token = tuple[Any, int]  # a value, and the writes before it as a bit set
+Seen = tuple[int, ...]  # per variable, in the order of their first writes, the last write that happened before
+Token = tuple[Any, Seen]  # a value, and the writes before it
+
+
+def _later(a: Seen, b: Seen) -> Seen:
+    """The writes that happened before one of two tokens."""
+    if a is b or not b:
+        return a
+    if not a or len(a) == 1 == len(b):
+        return b if not a or b > a else a
+    if len(a) < len(b):
+        a, b = b, a
+    return (*map(max, a, b), *a[len(b) :])
 
 
 class Dataflow:
@@ -70,8 +84,14 @@ class Dataflow:
         self.readers = plan.readers or {}
         self.wanted = set(plan.fetches)
         self.results: dict[Tensor, Any] = {}
-        self.history: dict[str, list[tuple[int, Any]]] = {}
-        self.writes = 0
+        self.history: dict[str, list[Any]] = {}  # the values that a variable got; the first is that of write 1
+        self.place: dict[str, int] = {}  # of a variable in what a token has seen
+        self.expected: dict[Operation, int] = {}
+        self.enters: dict[str, int] = {}  # how many each loop has
+        for op in plan.ops:
+            if op.type in ENTERS:
+                name = op.attrs["frame_name"].decode()
+                self.enters[name] = self.enters.get(name, 0) + 1
         self.counters: dict[Operation, int] = {}
         self.queue: list[tuple[Any, ...]] = []
         self.order = 0
@@ -95,7 +115,7 @@ class Dataflow:
                 return [self._result(t) for t in self.plan.fetches]
             with self.state.lock:
                 for key, versions in self.history.items():
-                    self.state.store([key], [np.array(versions[-1][1])])
+                    self.state.store([key], [np.array(versions[-1])])
                 for op, at in self.counters.items():
                     self.state._counters[op] = at
         return [self._result(t) for t in self.plan.fetches]
@@ -103,7 +123,7 @@ class Dataflow:
     def _result(self, t: Tensor) -> Any:
         if t in self.fed:
             return self.fed[t]
-        value, seen = self.results.get(t, (DEAD, 0))
+        value, seen = self.results.get(t, (DEAD, ()))
         if value is DEAD:
             self._check_frames()
             raise errors.InvalidArgumentError(
@@ -113,7 +133,7 @@ class Dataflow:
         reference = t if t.dtype._is_ref_dtype else shared_reference(t, frozenset(self.fed))
         declared = None if reference is None else variable_of(reference)
         if declared is not None and (versions := self.history.get(variable_key(declared))):
-            return np.array(versions[-1][1])
+            return np.array(versions[-1])
         return self._value(value, seen) if isinstance(value, Reference) else value
 
     def _check_frames(self) -> None:
@@ -146,8 +166,13 @@ class Dataflow:
 
     def _deliver(self, frame: Frame, iteration: int, op: Operation, slot: Any, token: Token) -> None:
         """Put `token` into an op's input `slot` (a position, or a control input), and run the op if it is complete."""
-        tokens = frame.tokens.setdefault((iteration, op), {})
-        if "ran" in tokens:
+        here = frame.tokens.get(iteration)
+        if here is None:
+            here = frame.tokens[iteration] = {}
+        tokens = here.get(op)
+        if tokens is None:
+            tokens = here[op] = {}
+        elif "ran" in tokens:
             return
         tokens[slot] = token
         if op.type in MERGES:
@@ -159,8 +184,11 @@ class Dataflow:
             self._enqueue(frame, iteration, op)
 
     def _expected(self, op: Operation) -> int:
-        controls = sum(not is_fed_placeholder(c, self.fed) for c in op._control_inputs)
-        return sum(t not in self.fed for t in op.inputs) + controls
+        found = self.expected.get(op)
+        if found is None:
+            controls = sum(not is_fed_placeholder(c, self.fed) for c in op._control_inputs)
+            found = self.expected[op] = sum(t not in self.fed for t in op.inputs) + controls
+        return found
 
     def _merge_is_ready(self, op: Operation, tokens: dict[Any, Token]) -> bool:
         if any(c not in tokens for c in op._control_inputs if not is_fed_placeholder(c, self.fed)):
@@ -175,20 +203,26 @@ class Dataflow:
     # Running an op
 
     def _execute(self, op: Operation, frame: Frame, iteration: int) -> None:
-        tokens = frame.tokens.pop((iteration, op), {})
+        if iteration > frame.newest and not frame.missing:
+            # Nothing of an earlier iteration is left in the queue, which has those first, and nothing comes in.
+            frame.newest = iteration
+            for over in [n for n in frame.tokens if n < iteration]:
+                del frame.tokens[over]
+        here = frame.tokens.setdefault(iteration, {})
+        tokens = here.pop(op, {})
         if frame.constants or frame.parent is not None or op.type in MERGES:
-            frame.tokens[iteration, op] = {"ran": True}
-        seen = 0
+            here[op] = {"ran": True}
+        seen: Seen = ()
         dead = False
         for slot, token in tokens.items():
             if slot == "ran":
                 continue
-            seen |= token[1]
+            seen = _later(seen, token[1])
             if token[0] is DEAD and op.type not in MERGES and op.type != "ControlTrigger":
                 dead = True
         inputs: list[Any] = []
         for position, t in enumerate(op.inputs):
-            inputs.append(self.fed[t] if t in self.fed else tokens.get(position, (DEAD, 0))[0])
+            inputs.append(self.fed[t] if t in self.fed else tokens.get(position, (DEAD, ()))[0])
         if op.type in EXITS and dead and not frame.dead:
             return  # the loop goes on
         if op.type in NEXTS and dead:
@@ -201,7 +235,7 @@ class Dataflow:
                 raise located(error, op, inputs) from error
         self._send(op, outputs, seen, frame, iteration, dead)
 
-    def _outputs(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
+    def _outputs(self, op: Operation, inputs: list[Any], seen: Seen) -> tuple[list[Any], Seen]:
         kind = op.type
         if kind in VARIABLE_OPS:
             return [Reference(op)], seen
@@ -221,13 +255,13 @@ class Dataflow:
             return [inputs[0] if keeps else self._plain(op, 0, inputs[0], seen)], seen
         return self._computed(op, inputs, seen)
 
-    def _computed(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
+    def _computed(self, op: Operation, inputs: list[Any], seen: Seen) -> tuple[list[Any], Seen]:
         if self.at_once and (op.opdef.updates or op.opdef.random_blocks is not None):
             with self.state.lock:
                 return self._computed_alone(op, inputs, seen)
         return self._computed_alone(op, inputs, seen)
 
-    def _computed_alone(self, op: Operation, inputs: list[Any], seen: int) -> tuple[list[Any], int]:
+    def _computed_alone(self, op: Operation, inputs: list[Any], seen: Seen) -> tuple[list[Any], Seen]:
         opdef = op.opdef
         written: list[str] = []
         args: list[Any] = []
@@ -236,7 +270,7 @@ class Dataflow:
                 if opdef.updates and opdef.inputs[position].name in opdef.updates:
                     written.append(value.key)
                     versions = None if self.at_once else self.history.get(value.key)
-                    current = versions[-1][1] if versions else self._at_start(value.key)
+                    current = versions[-1] if versions else self._at_start(value.key)
                 else:
                     current = self._visible(value.key, seen)
                 if current is None and opdef.inputs[position].name not in opdef.blind:
@@ -271,11 +305,11 @@ class Dataflow:
         if n:
             values = list(result) if isinstance(result, tuple | list) else [result]
         if written:
-            self.writes += 1
-            bit = 1 << self.writes
-            seen |= bit
             for key, value in zip(written, values, strict=False):
-                self.history.setdefault(key, []).append((bit, value))
+                versions = self.history.setdefault(key, [])
+                versions.append(value)
+                place = self.place.setdefault(key, len(self.place))
+                seen = _later(seen, (*[0] * place, len(versions)))
                 if self.at_once:
                     self.state.store([key], [np.array(value)])
             values = values[len(written) :]
@@ -289,7 +323,7 @@ class Dataflow:
             outputs.append(as_value(value) if kind._kind in "SRVq" else as_array(value, kind.np))
         return outputs, seen
 
-    def _plain(self, op: Operation, position: int, value: Any, seen: int) -> Any:
+    def _plain(self, op: Operation, position: int, value: Any, seen: Seen) -> Any:
         if not isinstance(value, Reference):
             return value
         current = self._visible(value.key, seen)
@@ -297,7 +331,7 @@ class Dataflow:
             raise self._uninitialized(value, op)
         return current
 
-    def _value(self, reference: Reference, seen: int) -> Any:
+    def _value(self, reference: Reference, seen: Seen) -> Any:
         current = self._visible(reference.key, seen)
         if current is None:
             raise self._uninitialized(reference, reference.op)
@@ -307,12 +341,11 @@ class Dataflow:
         value = self.state.variables.get(key)
         return None if value is None else np.asarray(value)
 
-    def _visible(self, key: str, seen: int) -> Any:
+    def _visible(self, key: str, seen: Seen) -> Any:
         """The value of a variable for an op that comes after the writes `seen`."""
-        for bit, value in reversed(self.history.get(key, ())):
-            if seen & bit:
-                return value
-        return self._at_start(key)
+        place = self.place.get(key)
+        last = seen[place] if place is not None and place < len(seen) else 0
+        return self.history[key][last - 1] if last else self._at_start(key)
 
     def _uninitialized(self, reference: Reference, reader: Operation) -> errors.OpError:
         name = reference.op.name
@@ -326,19 +359,19 @@ class Dataflow:
 
     # Where its outputs go
 
-    def _send(self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool) -> None:
+    def _send(self, op: Operation, outputs: list[Any], seen: Seen, frame: Frame, iteration: int, dead: bool) -> None:
         target, at = frame, iteration
         if op.type in ENTERS:
             key = (op.attrs["frame_name"].decode(), iteration)
             target, at = frame.children.get(key), 0  # type: ignore[assignment]
             if target is None:
-                target = frame.children[key] = Frame(frame, iteration)
+                target = frame.children[key] = Frame(frame, iteration, self.enters[key[0]])
+            target.missing -= 1
             if outputs[0] is DEAD:
                 target.dead = True
             if op.attrs.get("is_constant"):
                 target.constants.append((op, (outputs[0], seen)))
-                iterations = {n for n, _ in target.tokens} | {0}
-                for n in iterations:
+                for n in sorted({*target.tokens, 0}):
                     self._send_to_readers(op, outputs, seen, target, n)
                 return
         elif op.type in EXITS:
@@ -346,13 +379,13 @@ class Dataflow:
             target, at = frame.parent, frame.iteration
         elif op.type in NEXTS:
             at = iteration + 1
-            if not any(n == at for n, _ in frame.tokens):
+            if at not in frame.tokens:
                 for constant, (value, before) in frame.constants:
                     self._send_to_readers(constant, [value], before, frame, at)
         self._send_to_readers(op, outputs, seen, target, at, dead)
 
     def _send_to_readers(
-        self, op: Operation, outputs: list[Any], seen: int, frame: Frame, iteration: int, dead: bool = False
+        self, op: Operation, outputs: list[Any], seen: Seen, frame: Frame, iteration: int, dead: bool = False
     ) -> None:
         """`dead`: whether the op did not run, which the outputs do not say when there are none."""
         if frame.parent is None:

@@ -19,7 +19,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import kernel_error
 from evergraph.runtime import devices
-from evergraph.runtime.stacked import Stacked, stacked
+from evergraph.runtime.stacked import Bound, stacked
 from evergraph.runtime.state import State
 from evergraph.runtime.straight import can_be_straight, stays_interpreted, straight
 
@@ -92,7 +92,7 @@ class Library:
 
         return call
 
-    def stacked(self, graph: Any, function: Any, elements: int) -> Stacked | None:
+    def stacked(self, graph: Any, function: Any, elements: int) -> Bound | None:
         """What of a function can be computed for many elements at once; `elements` of its arguments make one up."""
         body = body_of(graph, function)
         plan = plan_of(body)
@@ -100,7 +100,7 @@ class Library:
         entry = body._attachments.get(key)
         if entry is None or entry[0] is not plan:
             entry = body._attachments[key] = plan, stacked(plan, len(body.results), elements)
-        return entry[1]
+        return None if entry[1] is None else Bound(entry[1], self._state)
 
 
 class Caller:

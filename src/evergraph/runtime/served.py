@@ -18,10 +18,12 @@ class Served:
     Args:
         job: the server's job.
         task: its number there.
+        config: the `ConfigProto` of sessions that have none of their own.
     """
 
-    def __init__(self, job: str, task: int) -> None:
+    def __init__(self, job: str, task: int, config: Any = None) -> None:
         self.task = job, task
+        self.config = config
         self.state = State()
         self.sessions: weakref.WeakSet[Any] = weakref.WeakSet()
 

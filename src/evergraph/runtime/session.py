@@ -7,6 +7,7 @@ share the plans and compiled programs, which belong to the graph, and no values.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,7 +78,9 @@ class BaseSession:
         self._closed = self._aborted = False
         self._calls: dict[Any, Call] = {}
         self._partial_runs: dict[str, PartialRun] = {}
-        self._timeout = int(config.operation_timeout_in_ms) if config is not None else 0
+        limits = config if config is not None or served is None else served.config
+        self._timeout = int(limits.operation_timeout_in_ms) if limits is not None else 0
+        self._add_shapes = bool(config is not None and config.graph_options.infer_shapes)
         self._log_placement = bool(config is not None and config.log_device_placement)
 
     @property
@@ -87,7 +90,7 @@ class BaseSession:
 
     @property
     def graph_def(self) -> Any:
-        return self._graph.as_graph_def(add_shapes=False)
+        return self._graph.as_graph_def(add_shapes=self._add_shapes)
 
     @property
     def sess_str(self) -> str:
@@ -264,10 +267,11 @@ class BaseSession:
     def _make_callable_from_options(self, callable_options: Any) -> Callable[..., Any]:
         fetches = list(callable_options.fetch)
         feeds = list(callable_options.feed)
+        options = callable_options.run_options if callable_options.HasField("run_options") else None
         inner = self.make_callable(fetches, feeds, accept_options=True)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return inner(*args, run_metadata=kwargs.get("run_metadata"))
+            return inner(*args, options=options, run_metadata=kwargs.get("run_metadata"))
 
         return call
 
@@ -381,14 +385,25 @@ class Session(BaseSession):
 class InteractiveSession(BaseSession):
     """A session that makes itself the default one when it is made: for shells and notebooks."""
 
+    _active_session_count = 0
+
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
         super().__init__(target, graph, config)
+        if InteractiveSession._active_session_count > 0:
+            warnings.warn(
+                "An interactive session is already active. This can cause out-of-memory errors in some cases. You must "
+                "explicitly call `InteractiveSession.close()` to release resources held by the other session(s).",
+                stacklevel=2,
+            )
+        InteractiveSession._active_session_count += 1
         stacks.sessions.stack.append(self)
         self._pushed_graph = graph is not None
         if graph is not None:
             stacks.graphs.stack.append(graph)
 
     def close(self) -> None:
+        if not self._closed:
+            InteractiveSession._active_session_count = max(0, InteractiveSession._active_session_count - 1)
         super().close()
         stack = stacks.sessions.stack
         if self in stack:

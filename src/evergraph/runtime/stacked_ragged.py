@@ -95,6 +95,26 @@ def _concat(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: s
     return RaggedColumn(flat, lengths)
 
 
+def find(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
+    """`LookupTableFind` for keys of all elements."""
+    table, keys, default = args
+    if isinstance(keys, RaggedColumn):
+        return RaggedColumn(kernel(np, table, keys.flat, default, run=None, **i.attrs), keys.lengths)
+    return kernel(np, table, keys, default, run=None, **i.attrs)
+
+
+def boxed(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
+    """`SerializeSparse` of the lists that `ParseSingleExample` gives, each with its values at 0, 1, ..."""
+    _, values, sizes = args
+    if i.attrs["out_type"].name != "variant" or not np.array_equal(values.lengths, sizes[:, 0]):
+        raise NotStacked
+    places = np.arange(max(values.lengths, default=0), dtype=np.int64)[:, None]
+    made = np.empty((n, 3), object)
+    for row, part, length in zip(made, values.separate(), values.lengths.tolist()):
+        row[0], row[1], row[2] = places[:length], part, np.array([length], np.int64)
+    return made
+
+
 # By type: the rule, and whether what it gives is ragged, too.
 RULES: dict[str, tuple[Rule, bool]] = {
     "ConcatV2": (_concat, True),
@@ -164,6 +184,8 @@ __all__ = [
     "NotStacked",
     "RaggedColumn",
     "add_flat_rules",
+    "boxed",
+    "find",
     "is_open",
     "parse_single",
     "split",

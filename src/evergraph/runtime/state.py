@@ -94,6 +94,16 @@ class State:
             if type(value) is np.ndarray:
                 self.variables[key] = settled(value)
 
+    def wait_until_computed(self) -> None:
+        """Wait until no variable's value is still being computed. The caller holds the lock."""
+        for value in list(self.variables.values()):
+            array = value.pack.array if type(value) is Row else value
+            if hasattr(array, "block_until_ready"):
+                try:
+                    array.block_until_ready()
+                except RuntimeError:
+                    continue  # whoever looks at the value gets the error
+
     def array(self, key: str) -> Any:
         """The value of a variable as an array; a pack that it is in is taken apart. The caller holds the lock.
 

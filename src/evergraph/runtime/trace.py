@@ -29,11 +29,23 @@ def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run
         computed = execute(plan, session._state, fed, None, deadline)
         if run_metadata is not None:
             run_metadata.Clear()
-        return computed
-    timings: list[Timing] = []
-    computed = execute(plan, session._state, fed, timings, deadline)
-    _fill(run_metadata, timings)
+    else:
+        timings: list[Timing] = []
+        computed = execute(plan, session._state, fed, timings, deadline)
+        _fill(run_metadata, timings)
+    if run_metadata is not None and options is not None and options.output_partition_graphs:
+        _add_graph(run_metadata, session.graph, plan)
     return computed
+
+
+def _add_graph(run_metadata: Any, graph: Any, plan: Plan) -> None:
+    """Say which part of the graph was run; there is one device, so there is one part."""
+    names = {op.name for op in plan.ops}
+    part = run_metadata.partition_graphs.add()
+    whole = graph.as_graph_def()
+    part.node.extend(node for node in whole.node if node.name in names)
+    part.library.CopyFrom(whole.library)
+    part.versions.CopyFrom(whole.versions)
 
 
 def _fill(run_metadata: Any, timings: list[Timing]) -> None:

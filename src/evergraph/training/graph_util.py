@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.formats import large_constants
+from evergraph.formats.inlining import without_calls_on_resources
 from evergraph.formats.tensors import array_to_proto
 from evergraph.framework import log
 from evergraph.framework.api import public
@@ -122,7 +123,7 @@ def convert_variables_to_constants(
         A `GraphDef`.
 
     Raises:
-        ValueError: for a read of something that is no variable.
+        ValueError: for a read of something that is no variable, or another use of a variable than to read it.
 
     >>> v = tf.Variable([1.0, 2.0], name="v")
     >>> y = tf.multiply(v, 2.0, name="y")
@@ -131,7 +132,8 @@ def convert_variables_to_constants(
     >>> [(node.name, node.op) for node in frozen.node]
     [('v', 'Const'), ('v/read', 'Identity'), ('y/y', 'Const'), ('y', 'Mul')]
     """
-    graph_def = extract_sub_graph(input_graph_def, output_node_names)
+    needed = extract_sub_graph(input_graph_def, output_node_names)
+    graph_def = extract_sub_graph(without_calls_on_resources(needed), output_node_names)
     nodes = {node.name: node for node in graph_def.node}
     fetches: dict[str, str] = {}
     handle_types: dict[str, Any] = {}  # ops that pass a variable's handle on, with the type that they pass on then
@@ -142,6 +144,7 @@ def convert_variables_to_constants(
                 fetches[node.name] = node.name + ("/Read/ReadVariableOp:0" if node.op == "VarHandleOp" else ":0")
         elif node.op in ("ReadVariableOp", "ResourceGather"):
             _trace_handle(node, nodes, handle_types)
+    _refuse_other_uses(graph_def, {name for name in fetches if nodes[name].op == "VarHandleOp"}, handle_types)
     values = dict(zip(fetches, sess.run(list(fetches.values())) if fetches else []))
     log.info("Froze %d variables.", len(values))
     made = type(graph_def)()
@@ -165,6 +168,21 @@ def convert_variables_to_constants(
     made.library.CopyFrom(graph_def.library)
     log.info("Converted %d variables to const ops.", len(values))
     return made
+
+
+def _refuse_other_uses(graph_def: Any, handles: set[str], handle_types: dict[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: if an op that is no read of a variable takes its handle.
+    """
+    for node in graph_def.node:
+        if node.op not in ("ReadVariableOp", "ResourceGather") and node.name not in handle_types:
+            for text in node.input:
+                if text.partition(":")[0] in handles:
+                    raise ValueError(
+                        f"the variable {text.partition(':')[0]!r} cannot become a constant: {node.name!r}, a {node.op}, "
+                        "takes the variable itself"
+                    )
 
 
 def _trace_handle(node: Any, nodes: dict[str, Any], handle_types: dict[str, Any]) -> None:

@@ -117,7 +117,9 @@ class Server:
             return
         if self._target in SERVED:
             raise errors.UnknownError(None, None, f"Could not start gRPC server: {self._target} is in use")
-        self._served = Served(self._server_def.job_name, self._server_def.task_index)
+        self._served = Served(
+            self._server_def.job_name, self._server_def.task_index, self._server_def.default_session_config
+        )
         SERVED[self._target] = self._served
 
     def join(self) -> None:

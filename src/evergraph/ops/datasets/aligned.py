@@ -18,7 +18,7 @@ def aligned(shape: tuple[int, ...], kind: DType) -> np.ndarray:
     for n in shape:
         size *= n
     memory = np.empty(size + ALIGNMENT, np.uint8)
-    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % ALIGNMENT)
+    return np.ndarray(shape, dtype, memory, -memory.__array_interface__["data"][0] % ALIGNMENT)
 
 
 def realigned(array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -18,6 +19,11 @@ from evergraph.ops.running import Running
 
 _BLOCKS = 64  # of random numbers made at once
 _MANY_BLOCKS = 1024  # for those who take many
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Words:
@@ -70,9 +76,12 @@ class Context:
     def __init__(self, run: Running) -> None:
         self.library = run.library()
         self.is_closed = False
+        self.is_left_behind = False  # whether this process was forked, and the threads are in the other one
         self._resources = run.resources
         self._functions: dict[Any, Any] = {}
         self._seeds: dict[str, Words] = {}
+        self.statistics: Any = None  # where those of the datasets go (statistics.py)
+        self.most_threads: int | None = None  # that call functions at once
         self.caches: dict[str, Any] = {}  # elements of complete passes, by the name of the iterator
         self._lock = threading.Lock()
         self._waiting: list[threading.Condition] = []
@@ -111,7 +120,7 @@ class Context:
         with self._lock:
             if self._pool is None:
                 _with_threads.add(self)
-                self._pool = Pool()
+                self._pool = Pool(self.most_threads)
             return self._pool
 
     def wait_for(self, condition: threading.Condition, ready: Callable[[], Any]) -> None:
@@ -136,9 +145,21 @@ class Context:
             with self._lock:
                 self._waiting.remove(condition)
 
+    def leave_behind(self) -> None:
+        """Called in a process that was just forked."""
+        self.is_left_behind = True
+        self._lock, self._waiting, self._threads, self._pool = threading.Lock(), [], [], None
+
     def check(self) -> None:
         if self.is_closed:
             raise errors.CancelledError(None, None, "The iterator was closed.")
+        if self.is_left_behind:
+            raise errors.FailedPreconditionError(
+                None,
+                None,
+                "The threads of this iterator are in the process that this one was forked from: initialize the iterator "
+                "anew, or fork before it is used.",
+            )
 
     def close(self) -> None:
         """Stop all threads."""
@@ -161,6 +182,16 @@ class Context:
 
 
 _with_threads: weakref.WeakSet[Context] = weakref.WeakSet()
+
+
+def _leave_all_behind() -> None:
+    for context in list(_with_threads):
+        context.leave_behind()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_behind)
+
 _AT_EXIT = 2.0  # s
 
 
@@ -228,7 +259,8 @@ class Pool:
 
     MOST = 64
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most or self.MOST
         self.done = threading.Condition()  # notified after each call
         self._condition = threading.Condition()
         self._calls: deque[tuple[Call, Callable[[Any], Any], Any]] = deque()
@@ -240,7 +272,7 @@ class Pool:
         call = Call()
         with self._condition:
             self._calls.append((call, function, argument))
-            if len(self._calls) > self._idle and len(self.threads) < self.MOST:
+            if len(self._calls) > self._idle and len(self.threads) < self._most:
                 self.threads.append(threading.Thread(target=self._work, name="evergraph-call", daemon=True))
                 self.threads[-1].start()
             self._condition.notify()

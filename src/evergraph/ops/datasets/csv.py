@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,10 @@ from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
 from evergraph.ops.datasets.readers import file_names, text_of
 from evergraph.ops.opdef import kernel_error
+from evergraph.ops.parsing.csv_records import as_column, plain_column
 
+_FEWEST = 4  # rows that are worth reading together
+_AHEAD = 32
 _INTEGER = re.compile(rb"\s*[+-]?\d+\s*\Z")
 _FLOAT = re.compile(rb"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf(inity)?|nan)\s*\Z", re.IGNORECASE)
 
@@ -52,8 +56,18 @@ class _CsvRows(Iterator):
         self._special = re.compile(b"[" + re.escape(delimiter) + rb"\n\r" + (b'"' if quotes else b"") + b"]")
         self._text: bytes | None = None
         self._at = 0
+        self._ready: deque[Element] = deque()
+        self._slowly = 0  # how many rows to read one by one before trying blocks again
 
     def __next__(self) -> Element:
+        if not self._ready:
+            if self._slowly or not self._add_plain(_AHEAD):
+                self._slowly = max(0, self._slowly - 1)
+                return self._next()
+        return self._ready.popleft()
+
+    def _next(self) -> Element:
+        """The next row, read by itself."""
         while True:
             if self._text is None:
                 path = next(self._names)
@@ -68,6 +82,38 @@ class _CsvRows(Iterator):
                 self._text = None
                 continue
             return self._row()
+
+    def _add_plain(self, count: int) -> bool:
+        """Make the next rows, column by column, if nothing in them is quoted, wrong or missing."""
+        text, at = self._text, self._at
+        if text is None:
+            return False
+        end = at
+        for _ in range(count):
+            found = text.find(b"\n", end)
+            if found < 0:
+                break
+            end = found + 1
+        block = text[at : end - 1]
+        rows = [line.split(self._delimiter) for line in block.split(b"\n")]
+        if end - at < 2 or b"\r" in block or self._quotes and b'"' in block or len(rows) < _FEWEST:
+            self._slowly = len(rows)
+            return False
+        width = self._columns[-1] + 1 if self._columns else len(self._types)
+        if any(len(row) < width for row in rows) or not self._columns and any(len(row) != width for row in rows):
+            self._slowly = len(rows)
+            return False
+        texts = list(zip(*rows))  # as wide as the shortest row
+        made: list[Any] = []
+        for texts_of, kind in zip([texts[c] for c in self._columns] if self._columns else texts, self._types):
+            values = plain_column(texts_of, kind, self._na)
+            if values is None:
+                self._slowly = len(rows)
+                return False
+            made.append(values if kind._kind == "S" else list(as_column(values, kind, texts_of)))
+        self._ready.extend(zip(*made))
+        self._at = end
+        return True
 
     def _row(self) -> Element:
         fields, problem = self._fields()

@@ -23,7 +23,7 @@ import numpy as np
 
 from evergraph.framework import opdefs
 from evergraph.framework.dtypes import DType
-from evergraph.framework.shapes import Shape
+from evergraph.framework.shapes import Shape, with_rank
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.opdef import Op, op
 
@@ -83,7 +83,8 @@ class Dataset:
 
     def iterate(self, context: Context, prefix: str) -> Iterator:
         """A new iterator, at the start."""
-        return self.iterator(context, f"{prefix}::{self.kind}")
+        made = self.iterator(context, f"{prefix}::{self.kind}")
+        return made if context.statistics is None else context.statistics.watched(self, made)
 
     def iterator(self, context: Context, name: str) -> Iterator:
         raise NotImplementedError
@@ -115,7 +116,10 @@ def dataset_op(name: str, session: bool = False) -> Callable[[Callable[..., Any]
     opdef = opdefs.lookup(name)
     assert opdef is not None
     captured = [arg.name for arg in opdef.inputs if arg.is_list and "other_arg" in arg.name]
-    declare = op(name, host=True, session=session, differentiable=False, blind=captured, shape=_scalar)
+    scalars = [i for i, arg in enumerate(opdef.inputs) if arg.name in _SCALARS and not arg.is_list]
+    declare = op(
+        name, host=True, session=session, differentiable=False, blind=captured, shape=_scalar_of(scalars, opdef.inputs)
+    )
 
     def declared(kernel: Callable[..., Any]) -> Op:
         made = declare(kernel)
@@ -147,8 +151,27 @@ def _is_below(dataset: Dataset, inputs: Sequence[Any]) -> bool:
     return False
 
 
-def _scalar(*_: Any) -> Shape:
-    return ()
+# Inputs of dataset ops that are no lists, and whose rank is checked when the graph is built.
+_SCALARS = frozenset(
+    "batch_size block_length buffer_size count cycle_length drop_remainder index num_parallel_calls num_shards num_threads "
+    "seed seed2 shift size start step stop stride tag".split()
+)
+
+
+def _scalar_of(scalars: list[int], inputs: Sequence[Any]) -> Callable[..., Shape]:
+    """The shape rule of an op that makes a dataset: a scalar, as the inputs at some places have to be."""
+
+    def rule(*shapes: Any) -> Shape:
+        for place in scalars:
+            with_rank(shapes[place], 0)
+        return ()
+
+    return rule
+
+
+def single_string(value: Any) -> bytes:
+    """The string in a scalar input of an op."""
+    return value if isinstance(value, bytes) else np.asarray(value).item()
 
 
 def as_array(component: Any) -> Any:

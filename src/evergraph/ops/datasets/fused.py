@@ -13,13 +13,15 @@ from evergraph.framework.dtypes import DType
 from evergraph.ops.datasets.aligned import aligned
 from evergraph.ops.datasets.batching import Batch
 from evergraph.ops.datasets.captured import Captured, Function
-from evergraph.ops.datasets.context import Context
+from evergraph.ops.datasets.context import Context, processors
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator
-from evergraph.ops.datasets.many import Many, many
+from evergraph.ops.datasets.many import FEWEST, Many, joined, many
 from evergraph.ops.datasets.mapping import PARALLEL, ends_or_fails
-from evergraph.ops.datasets.ragged_column import RaggedColumn
+from evergraph.ops.datasets.ragged_column import LooseColumn, RaggedColumn
 from evergraph.ops.datasets.rows import gathered, numbered
 from evergraph.ops.datasets.stacking import as_component, batch_of, mapped_differs
+
+MOST_CALLS = 64  # at once, if their number is left to us
 
 
 class MapAndBatch(Batch):
@@ -50,9 +52,11 @@ class MapAndBatch(Batch):
         calls = self.calls if self.calls > 0 else 2 * (os.cpu_count() or 1)
         parallel = calls > 1 and not self.function.op_types().isdisjoint(PARALLEL)
         function = self.function.bound(context)
-        if parallel:
-            return _MappedBatches(self.input.iterate(context, name), function, self, context)
         together = many(self.function, self.input.types, context)
+        if parallel:
+            made = _MappedBatches(self.input.iterate(context, name), function, self, context)
+            made._many = together if together is not None and together.is_complete else None
+            return made
         found = numbered(self.input) if together is not None and together.is_complete else None
         if found is None:
             made = _MappedBatches(self.input.iterate(context, name), function, self, None)
@@ -70,6 +74,7 @@ class _MappedBatches(Iterator):
     def __init__(self, source: Iterator, function: Function, dataset: MapAndBatch, context: Context | None) -> None:
         self._source: Iterator | None = source
         self._function, self._dataset, self._pool = function, dataset, context
+        self._calls = dataset.calls if dataset.calls > 0 else MOST_CALLS
 
     def __next__(self) -> Element:
         dataset = self._dataset
@@ -77,7 +82,7 @@ class _MappedBatches(Iterator):
             raise StopIteration
         made: list[Any] = []
         failure: Exception | None = None
-        if self._pool is not None:
+        if self._pool is not None and (self._many is None or self._many.gave_up):
             made, failure = self._in_parallel()
         else:
             elements, failure = self._taken(dataset.size)
@@ -117,12 +122,25 @@ class _MappedBatches(Iterator):
 
     def _together(self, together: Many, elements: list[Element]) -> Element | None:
         """The batch of what the function gives, computed for all elements at once; None if that fails."""
-        columns = together.columns(elements)
+        columns = together.columns(elements) if self._pool is None else self._in_parts(together, elements, self._pool)
         return None if columns is None else self._batch(columns)
+
+    def _in_parts(self, together: Many, elements: list[Element], context: Context) -> list[Any] | None:
+        """`together.columns(elements)`, computed by as many threads as there are processors."""
+        threads = min(processors(), self._calls, len(elements) // FEWEST)
+        if threads < 2:
+            return together.columns(elements)
+        size = -(-len(elements) // threads)
+        pool = context.pool()
+        calls = [pool.submit(together.columns, elements[at : at + size]) for at in range(0, len(elements), size)]
+        parts = [call.value(context) for call in calls]
+        if any(part is None for part in parts):
+            return None
+        return [joined(part) for part in zip(*parts, strict=True)]
 
     def _batch(self, columns: list[Any]) -> Element | None:
         columns = [c.together() if isinstance(c, RaggedColumn) else c for c in columns]
-        if any(c is None for c in columns):
+        if any(c is None or isinstance(c, LooseColumn) for c in columns):
             return None
         kinds = self._dataset.row_types
         return tuple([as_component(column, kind) for column, kind in zip(columns, kinds, strict=True)])

@@ -67,6 +67,8 @@ class NamedIterator:
                     "initializer operation for this iterator before getting the next element.",
                     errors.FailedPreconditionError,
                 )
+            assert self._context is not None
+            self._context.check()
             iterator = self._iterator
             self.given += 1
             try:

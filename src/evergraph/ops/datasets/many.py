@@ -18,7 +18,7 @@ from evergraph.ops.datasets.aligned import aligned
 from evergraph.ops.datasets.captured import Captured
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Element, Iterator, as_array
-from evergraph.ops.datasets.ragged_column import RaggedColumn
+from evergraph.ops.datasets.ragged_column import LooseColumn, RaggedColumn
 from evergraph.ops.datasets.stacking import column_of
 
 FEWEST = 4
@@ -37,6 +37,7 @@ class Many:
     Attributes:
         is_complete: whether all of the function is computed together; if not, `finish` does what is left.
         block: how many elements to compute at once.
+        draws: whether random numbers are drawn: then none may be made before anybody asks for them.
         is_small: whether elements are so small that some may be made before anybody asks for them.
     """
 
@@ -44,27 +45,31 @@ class Many:
         self, captured: Captured, types: Sequence[DType], stacked: Any, rest: Callable[..., Any] | None
     ) -> None:
         self._captured, self._types, self._stacked, self._rest = captured, types, stacked, rest
-        self.is_complete = rest is None
+        self.is_complete, self.draws = rest is None, stacked.draws
         self._failures = 0
         self.block, self.is_small = 16, True
-        self._most = MOST
+        self._most = FEWEST if stacked.has_each else MOST
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it turned out that computing elements together is no good."""
+        return self._failures >= _PATIENCE
 
     def columns(self, elements: Sequence[Element]) -> list[Any] | None:
         """The results (or what the rest is given) for some elements, [elements, ...] each; None if that fails."""
         if len(elements) < FEWEST or self._failures >= _PATIENCE:
             return None
         try:
-            parts = zip(*elements, strict=True)
-            return self._computed(
-                [column_of(c, kind) for c, kind in zip(parts, self._types, strict=True)], len(elements)
-            )
+            parts = zip(zip(*elements, strict=True), self._types, self._stacked.ragged, strict=True)
+            columns = [RaggedColumn.of(c) if is_ragged else column_of(c, kind) for c, kind, is_ragged in parts]
+            return self._computed(columns, len(elements))
         except Exception:  # whatever it is, going through them one by one says it at its element
             self._failures += 1
             return None
 
     def of_columns(self, columns: Sequence[Any], n: int) -> list[Any] | None:
         """`columns` of elements that are put together already."""
-        if self._failures >= _PATIENCE:
+        if self._failures >= _PATIENCE or any(self._stacked.ragged):
             return None
         try:
             return self._computed(columns, n)
@@ -73,18 +78,26 @@ class Many:
             return None
 
     def _computed(self, columns: Sequence[Any], n: int) -> list[Any]:
-        captured, most = self._captured.values, self._most
-        if n <= most:
+        captured = self._captured.values
+        if n <= self._most or any(self._stacked.ragged):
             made = self._stacked(columns, captured, n)
         else:
-            parts = [
-                self._stacked([c[at : at + most] for c in columns], captured, min(most, n - at))
-                for at in range(0, n, most)
-            ]
-            made = [_joined(part) for part in zip(*parts, strict=True)]
+            parts = []
+            at = 0
+            while at < n:  # the first few show how heavy an element is
+                count = min(self._most, n - at)
+                parts.append(self._stacked([c[at : at + count] for c in columns], captured, count))
+                at += count
+                self._limit(parts[-1], count)
+            made = [joined(part) for part in zip(*parts, strict=True)]
         self._failures = 0
-        self._most = max(FEWEST, _MOST_BYTES_TOGETHER * n // (sum(c.nbytes for c in made) + 1))
+        self._limit(made, n)
         return made
+
+    def _limit(self, made: Sequence[Any], n: int) -> None:
+        """Compute as many elements at once as stay in the cache."""
+        size = max(sum(c.nbytes for c in made) // n, self._stacked.heaviest if self._stacked.has_each else 0)
+        self._most = max(FEWEST, _MOST_BYTES_TOGETHER // (size + 1))
 
     def rows(self, elements: Sequence[Element]) -> list[Element] | None:
         """What the function gives for each element (or what the rest is given); None if that fails."""
@@ -107,9 +120,11 @@ class Many:
         return self._rest([as_array(a) if type(a) is bytes else a for a in arguments])
 
 
-def _joined(parts: Sequence[Any]) -> Any:
+def joined(parts: Sequence[Any]) -> Any:
     """Columns of one component of elements that follow each other, as one."""
     first = parts[0]
+    if any(type(part) is LooseColumn for part in parts):
+        return LooseColumn(value for part in parts for value in part)
     if isinstance(first, RaggedColumn):
         return RaggedColumn(np.concatenate([p.flat for p in parts]), np.concatenate([p.lengths for p in parts]))
     if first.dtype == object:
@@ -118,10 +133,12 @@ def _joined(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts, out=out)
 
 
-def _separate(column: np.ndarray | RaggedColumn) -> Any:
+def _separate(column: np.ndarray | RaggedColumn | LooseColumn) -> Any:
     """The rows of a column. They outlive each other, so they are no views of it."""
     if isinstance(column, RaggedColumn):
         return column.separate()
+    if isinstance(column, LooseColumn):
+        return column
     if column.ndim == 1:
         return column
     if column.dtype == object:

@@ -10,7 +10,7 @@ from typing import Any
 
 from evergraph.framework import errors
 from evergraph.ops.datasets.captured import Captured, Function
-from evergraph.ops.datasets.context import Call, Context
+from evergraph.ops.datasets.context import Call, Context, processors
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
 from evergraph.ops.datasets.many import Ahead, Many, many
 from evergraph.ops.datasets.order import Unary
@@ -72,7 +72,7 @@ class _MappedTogether(_Mapped):
         self, source: Iterator, function: Function, preserves: bool, together: Many, source_is_free: bool
     ) -> None:
         super().__init__(source, function, preserves)
-        self._many, self._may_go_ahead = together, source_is_free and together.is_complete
+        self._many, self._may_go_ahead = together, source_is_free and together.is_complete and not together.draws
         self._ahead = Ahead(source)
         self._made: deque[Element] = deque()
 
@@ -138,6 +138,9 @@ class ParallelMap(Map):
         if calls == 1 or self.function.op_types().isdisjoint(PARALLEL):
             return super().iterator(context, name)
         source, function = self.input.iterate(context, name), self.function.bound(context)
+        together = many(self.function, self.input.types, context) if self.input.is_free else None
+        if together is not None and together.is_complete:
+            return _MappedBlocks(context, source, function, calls, self.preserves, together)
         made = _MappedAhead(context, source, function, calls, self.preserves)
         made.is_sloppy = self.is_sloppy
         return made
@@ -196,6 +199,68 @@ class _MappedAhead(Iterator):
             pending.appendleft(chosen)
 
 
+class _MappedBlocks(Iterator):
+    """The function is computed for blocks of elements at once, in several threads. The elements keep their order."""
+
+    def __init__(
+        self, context: Context, source: Iterator, function: Function, calls: int, preserves: bool, together: Many
+    ) -> None:
+        self.context, self._function, self._calls, self._preserves = context, function, calls, preserves
+        self._many, self._ahead = together, Ahead(source)
+        self._pending: deque[tuple[Call, list[Element]]] = deque()
+        self._made: deque[Element] = deque()
+        self._left: deque[Element] = deque()  # elements of a block that could not be computed
+        self._one_by_one: Iterator | None = None
+
+    def __next__(self) -> Element:
+        while True:
+            if self._made:
+                return self._made.popleft()
+            if self._left:
+                try:
+                    return tuple(self._function(self._left.popleft()))
+                except errors.OutOfRangeError as error:
+                    raise ends_or_fails(error, self._preserves) from None
+            self._start_blocks()
+            if not self._pending:
+                return self._next_of_the_rest()
+            call, elements = self._pending[0]
+            rows = call.value(self.context)
+            self._pending.popleft()
+            if rows is None:
+                self._left.extend(elements)
+            else:
+                self._made.extend(rows)
+
+    def _start_blocks(self) -> None:
+        together = self._many
+        while len(self._pending) < min(self._calls, processors()) and not together.gave_up:
+            elements = self._ahead.block(together.block)
+            if not elements:
+                return
+            self.context.check()
+            self._ahead.taken(len(elements))
+            self._pending.append((self.context.pool().submit(together.rows, elements), elements))
+
+    def _next_of_the_rest(self) -> Element:
+        """The next element when there is no block: the end, or an error of the source, or blocks turned out no good."""
+        if not self._many.gave_up:
+            self._ahead.ended()
+            raise StopIteration
+        if self._one_by_one is None:
+            source = _Unread(self._ahead)
+            self._one_by_one = _MappedAhead(self.context, source, self._function, self._calls, self._preserves)
+        return next(self._one_by_one)
+
+
+class _Unread(Iterator):
+    def __init__(self, ahead: Ahead) -> None:
+        self._ahead = ahead
+
+    def __next__(self) -> Element:
+        return self._ahead.next()
+
+
 class Filter(Unary):
     kind = "Filter"
 
@@ -205,6 +270,8 @@ class Filter(Unary):
 
     def iterator(self, context: Context, name: str) -> Iterator:
         source, predicate = self.input.iterate(context, name), self.function.bound(context)
+        if context.statistics is not None and not self.stops:
+            return _FilteredAndCounted(source, predicate, context.statistics, context.statistics.name(self))
         together = many(self.function, self.input.types, context)
         if together is None or not together.is_complete or self.stops:
             return _Filtered(source, predicate, self.stops)
@@ -248,6 +315,20 @@ class _Filtered(Iterator):
         return bool(result[0])
 
 
+class _FilteredAndCounted(_Filtered):
+    def __init__(self, source: Iterator, predicate: Function, statistics: Any, name: str) -> None:
+        super().__init__(source, predicate, False)
+        self._statistics, self._name = statistics, name
+        self._counts = {"dropped_elements": 0, "filtered_elements": 0}
+
+    def _holds(self, element: Element) -> bool:
+        holds = super()._holds(element)
+        what = "filtered_elements" if holds else "dropped_elements"
+        self._counts[what] += 1
+        self._statistics.note(f"{self._name}::{what}", self._counts[what])
+        return holds
+
+
 class _FilteredTogether(_Filtered):
     """The predicate is computed for many elements at once."""
 
@@ -256,7 +337,7 @@ class _FilteredTogether(_Filtered):
         self._many = together
         self._ahead = Ahead(source)
         self._chosen: deque[Element] = deque()
-        self._may_go_ahead = source_is_free
+        self._may_go_ahead = source_is_free and not together.draws
 
     def __next__(self) -> Element:
         while not self._chosen:

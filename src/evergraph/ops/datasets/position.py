@@ -29,6 +29,8 @@ from evergraph.framework import dtypes, errors, opdefs
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph
 from evergraph.framework.shapes import Shape
+from evergraph.ops.datasets import tf_positions
+from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, as_array
 from evergraph.ops.datasets.iterators import NamedIterator
 from evergraph.ops.opdef import kernel_error, op
@@ -61,6 +63,20 @@ def serialize_iterator(xp: Any, resource_handle: Any, *, run: Running) -> Stored
         return position_of(iterator.dataset, iterator.graph, iterator.given)
 
 
+@op("DatasetToGraph", host=True, session=True, differentiable=False, shape=_scalar)
+def dataset_to_graph(xp: Any, input_dataset: Any, *, run: Running) -> np.ndarray:
+    """What a dataset is made of, as a serialized `GraphDef`.
+
+    Raises:
+        FailedPreconditionError: if it goes through something that lives in its session.
+    """
+    message = messages.GraphDef()
+    last = _Writer(message).dataset(input_dataset)
+    _add_functions(message, run.op.graph)
+    message.node.add(name="dataset", op="_Retval", input=[last])
+    return as_array(message.SerializeToString())
+
+
 @op("DeserializeIterator", host=True, session=True, differentiable=False)
 def deserialize_iterator(xp: Any, resource_handle: Any, serialized: Any, *, run: Running) -> None:
     """Go to a position; the iterator need not have been initialised.
@@ -69,7 +85,29 @@ def deserialize_iterator(xp: Any, resource_handle: Any, serialized: Any, *, run:
         InvalidArgumentError: for the position of an iterator over elements of other types, or what is none of ours.
     """
     iterator = _named(resource_handle)
+    if isinstance(serialized, StoredVariant) and serialized.type_name == tf_positions.TYPE:
+        _go_where_tensorflow_was(iterator, serialized, run)
+        return
     dataset, graph, given = _datasets_at(serialized, run)
+    iterator.initialize(dataset, run, graph)
+    iterator.advance(given, run)
+
+
+def _go_where_tensorflow_was(iterator: NamedIterator, position: StoredVariant, run: Running) -> None:
+    """Go to a position that TensorFlow 1.15 saved, which says nothing of the datasets: those are the iterator's own."""
+    dataset, graph = iterator.dataset, iterator.graph
+    if dataset is None:
+        raise kernel_error(
+            "Restore() failed because the iterator has not been initialized. Ensure that you have run the initializer "
+            "operation for this iterator before restoring it.",
+            errors.FailedPreconditionError,
+        )
+    here = run.at(SimpleNamespace(graph=graph, inputs=(), name="DeserializeIterator"))  # type: ignore[arg-type]
+    context = Context(here)
+    try:
+        given = tf_positions.given_before(position, dataset, context)
+    finally:
+        context.close()
     iterator.initialize(dataset, run, graph)
     iterator.advance(given, run)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -17,6 +19,11 @@ class RaggedColumn:
 
     def __init__(self, flat: np.ndarray, lengths: np.ndarray) -> None:
         self.flat, self.lengths = flat, lengths
+
+    @classmethod
+    def of(cls, vectors: Sequence[np.ndarray]) -> RaggedColumn:
+        """Vectors of one type, one after the other."""
+        return cls(np.concatenate(vectors), np.fromiter(map(len, vectors), np.int64, len(vectors)))
 
     @property
     def nbytes(self) -> int:
@@ -40,3 +47,15 @@ class RaggedColumn:
         if not n or (self.lengths != self.lengths[0]).any():
             return None
         return self.flat.reshape(n, int(self.lengths[0]))
+
+
+class LooseColumn(list[np.ndarray]):
+    """Values of one component of many elements, of different shapes: images, say."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in self if value is not None)
+
+    def compressed(self, chosen: np.ndarray) -> LooseColumn:
+        """Those of the elements that are chosen."""
+        return LooseColumn(value for value, is_chosen in zip(self, chosen.tolist()) if is_chosen)

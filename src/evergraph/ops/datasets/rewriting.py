@@ -1,4 +1,4 @@
-"""Datasets that say how to run the one below: `OptimizeDataset`, `ModelDataset`, thread pools, statistics.
+"""Datasets that say how to run the one below: `OptimizeDataset`, `ModelDataset`, thread pools.
 
 `OptimizeDataset` rewrites what is below it as TensorFlow does, since programs see it: `shuffle().repeat()` becomes one
 `ShuffleAndRepeat`, which gives other orders than the two.
@@ -15,7 +15,7 @@ from evergraph.ops.datasets.dataset import Dataset, dataset_op
 from evergraph.ops.datasets.fused import MapAndBatch
 from evergraph.ops.datasets.mapping import Map, ParallelMap
 from evergraph.ops.datasets.nesting import OfDatasets
-from evergraph.ops.datasets.order import Prefetch, Repeat, Skip, Take
+from evergraph.ops.datasets.order import Prefetch, Repeat, Skip, Take, Unary
 from evergraph.ops.datasets.shuffle import Shuffle
 from evergraph.ops.opdef import kernel_error, op
 
@@ -87,8 +87,24 @@ def rewritten(dataset: Dataset, rule: Rule) -> Dataset:
     return done[dataset]
 
 
+def _may_change(dataset: Dataset) -> bool:
+    """Whether there is anything in `dataset` that a rule is for: functions make many datasets, and most are plain."""
+    waiting = [dataset]
+    while waiting:
+        d = waiting.pop()
+        if isinstance(d, _CANDIDATES) or type(d) is Batch and isinstance(d.input, Map):
+            return True
+        waiting.extend(d.inputs)
+    return False
+
+
+_CANDIDATES = (OfDatasets, ParallelMap, Prefetch, Repeat, Skip, Take)
+
+
 def optimized(dataset: Dataset, rules: list[Rule]) -> Dataset:
     """`dataset`, and the datasets that functions in it make, rewritten by `rules`, one after the other."""
+    if not _may_change(dataset):
+        return dataset
 
     def inside(d: Dataset) -> Dataset:
         if isinstance(d, OfDatasets):
@@ -115,11 +131,44 @@ def _unchanged(xp: Any, source: Any, *_: Any) -> Dataset:
 
 
 model_dataset = dataset_op("ModelDataset")(_unchanged)
-for _name in (
-    "MaxIntraOpParallelismDataset", "PrivateThreadPoolDataset", "ThreadPoolDataset", "NonSerializableDataset",
-    "BytesProducedStatsDataset", "LatencyStatsDataset", "SetStatsAggregatorDataset", "SleepDataset",
-):  # fmt: skip
+for _name in ("MaxIntraOpParallelismDataset", "NonSerializableDataset", "SleepDataset"):
     dataset_op(_name)(_unchanged)
+
+
+class ThreadPool(Unary):
+    """Says how many threads call functions for what is below it: at most so many, or any number for 0."""
+
+    kind = "ThreadPool"
+    is_plain = True
+
+    def __init__(self, source: Dataset, threads: int, types: Any, shapes: Any) -> None:
+        super().__init__(source, types, shapes)
+        self._threads = threads
+
+    def iterate(self, context: Any, prefix: str) -> Any:
+        if self._threads:
+            context.most_threads = self._threads
+        return self.input.iterate(context, prefix)
+
+    def cardinality(self) -> int:
+        return self.input.cardinality()
+
+
+@dataset_op("PrivateThreadPoolDataset")
+def private_thread_pool_dataset(
+    xp: Any, source: Any, num_threads: Any, *, output_types: Any, output_shapes: Any
+) -> Dataset:
+    """The same elements, made with at most so many threads."""
+    if int(num_threads) < 0:
+        raise kernel_error("`num_threads` must be >= 0")
+    return ThreadPool(source, int(num_threads), output_types, output_shapes)
+
+
+@dataset_op("ThreadPoolDataset")
+def thread_pool_dataset(xp: Any, source: Any, pool: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
+    """The same elements, made with the threads of a `ThreadPoolHandle`."""
+    return ThreadPool(source, int(pool[1]), output_types, output_shapes)
+
 
 wrap_dataset_variant = dataset_op("WrapDatasetVariant")(_unchanged)
 unwrap_dataset_variant = dataset_op("UnwrapDatasetVariant")(_unchanged)
@@ -158,19 +207,5 @@ class AssertNext(Dataset):
 
 @op("ThreadPoolHandle", host=True, differentiable=False, shape=lambda: ())
 def thread_pool_handle(xp: Any, *, num_threads: Any) -> Any:
-    """A number of threads for datasets. They take as many as they need."""
+    """A number of threads for datasets."""
     return ("threads", num_threads)
-
-
-@op("StatsAggregatorHandle", host=True, differentiable=False, shape=lambda: ())
-def stats_aggregator_handle(xp: Any) -> Any:
-    """Where statistics of datasets would gather. None are taken."""
-    return ("statistics",)
-
-
-@op("StatsAggregatorSummary", host=True, differentiable=False, shape=lambda _: ())
-def stats_aggregator_summary(xp: Any, aggregator: Any) -> Any:
-    """The statistics as a `Summary`: an empty one."""
-    made = xp.empty((), object)
-    made[()] = b""
-    return made

@@ -153,6 +153,9 @@ class _RandomNumbers(Iterator):
     def __next__(self) -> Element:
         return (np.int64(next(self._words)),)
 
+    def add_to(self, taken: list[Element], count: int) -> None:
+        taken.extend(zip(self._words.take(count)))
+
 
 def given_seeds(seed: Any, seed2: Any) -> tuple[int, int]:
     """The seeds of an op; two zeros ask for random ones."""

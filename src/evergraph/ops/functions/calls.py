@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from evergraph.formats.function_def import call_opdef
-from evergraph.framework import dtypes
+from evergraph.framework import dtypes, opdefs
 from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -46,8 +46,6 @@ def _gradient_of_remote_call(op: Operation, *grads: Any) -> list[Any]:
     return [None, *raw_op("SymbolicGradient")([*op.inputs[1:], *filled], kinds, op.attrs["f"])]
 
 
-for _kind in ("PartitionedCall", "StatefulPartitionedCall"):
-    raw_op(_kind).opdef.gradient = gradient_of_call
 raw_op("RemoteCall").opdef.gradient = _gradient_of_remote_call
 
 
@@ -56,3 +54,15 @@ def _like_the_arguments(op: Operation) -> list[Any]:
 
 
 raw_op("SymbolicGradient").shape_from_op(_like_the_arguments)
+
+
+def _as_recorded(op: Operation) -> list[Any]:
+    """What was known of the results when the functions were built, if that is written down."""
+    shapes = op.attrs.get("output_shapes") or ()
+    n = len(op.outputs)
+    return list(shapes) if len(shapes) == n else [None] * n
+
+
+for _kind in ("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile"):
+    if opdefs.lookup(_kind) is not None:
+        raw_op(_kind).shape_from_op(_as_recorded)

@@ -333,6 +333,9 @@ class _Body(FunctionGraph):
         self._seed = None  # as in TF: the seed of the graph around does not reach in
         self.variables: list[Any] = []
 
+    def _known_outside(self, t: Tensor) -> Tensor | None:
+        return None  # as in TF: shapes do not follow from what is outside
+
     def capture(self, t: Tensor) -> Tensor:
         is_new = t not in self.captures
         found = super().capture(t)

@@ -59,11 +59,16 @@ def _channel_means(xp: Any, images: Any) -> Any:
 def adjust_contrast_op(xp: Any, images: Any, contrast_factor: Any) -> Any:
     """`(x - mean) * contrast_factor + mean`, channel by channel."""
     _check(images, contrast_factor, "contrast_factor", False)
+    return contrast_adjusted(xp, images, contrast_factor)
+
+
+def contrast_adjusted(xp: Any, images: Any, factor: Any) -> Any:
+    """`AdjustContrastv2`; `factor` may also be an array that is broadcast to `images`."""
     if not images.size:
         return images
     x = images.astype(np.float32)
     mean = _channel_means(xp, x)
-    return (mean + contrast_factor * (x - mean)).astype(images.dtype)
+    return (mean + factor * (x - mean)).astype(images.dtype)
 
 
 @op("AdjustContrast", shape=_scalar_factor_shape)
@@ -99,6 +104,11 @@ def _by_sixth(xp: Any, sixth: Any, most: Any, middle: Any, least: Any) -> list[A
 def adjust_hue_op(xp: Any, images: Any, delta: Any) -> Any:
     """The colours of RGB images turned around the colour circle: by `delta`, where 1 is all of it."""
     _check(images, delta, "delta", True)
+    return hue_adjusted(xp, images, delta)
+
+
+def hue_adjusted(xp: Any, images: Any, delta: Any) -> Any:
+    """`AdjustHue`; `delta` may also be an array that is broadcast to one channel of `images`."""
     f = np.float32
     r, g, b = _planes(xp, images)
     low, high = xp.minimum(r, g), xp.maximum(r, g)
@@ -126,6 +136,11 @@ def adjust_hue_op(xp: Any, images: Any, delta: Any) -> Any:
 def adjust_saturation_op(xp: Any, images: Any, scale: Any) -> Any:
     """RGB images whose saturation is multiplied by `scale`."""
     _check(images, scale, "scale", True)
+    return saturation_adjusted(xp, images, scale)
+
+
+def saturation_adjusted(xp: Any, images: Any, scale: Any) -> Any:
+    """`AdjustSaturation`; `scale` may also be an array that is broadcast to one channel of `images`."""
     f = np.float32
     r, g, b = _planes(xp, images)
     value = xp.maximum(xp.maximum(r, g), b)

@@ -104,16 +104,16 @@ def decode_csv_op(
             break
         rows.append(found)
     texts: list[Any] = list(zip(*rows)) if rows else [()] * len(OUT_TYPE)
-    columns: list[Any] = [_plain_column(column, dtype, na_value) for column, dtype in zip(texts, OUT_TYPE)]
+    columns: list[Any] = [plain_column(column, dtype, na_value) for column, dtype in zip(texts, OUT_TYPE)]
     if None in columns:
         columns = _read_one_by_one(rows, OUT_TYPE, defaults, na_value)
     if wrong is not None:
         raise wrong
     shape = np.shape(records)
-    return [_array(column, dtype, shape, text) for column, dtype, text in zip(columns, OUT_TYPE, texts)]
+    return [as_column(column, dtype, text).reshape(shape) for column, dtype, text in zip(columns, OUT_TYPE, texts)]
 
 
-def _plain_column(column: Sequence[bytes], dtype: Any, na_value: bytes) -> Sequence[Any] | None:
+def plain_column(column: Sequence[bytes], dtype: Any, na_value: bytes) -> Sequence[Any] | None:
     """The values of a column without empty fields that is written plainly, else None."""
     if b"" in column or na_value in column:
         return None
@@ -152,11 +152,11 @@ def _check_attributes(types: Sequence[Any], delimiter: bytes, chosen: Sequence[i
         raise kernel_error("field_delim should be only 1 char")
 
 
-def _array(column: Sequence[Any], dtype: Any, shape: tuple[int, ...], texts: Sequence[bytes]) -> np.ndarray:
+def as_column(column: Sequence[Any], dtype: Any, texts: Sequence[bytes]) -> np.ndarray:
+    """The values of a column, which were read from `texts`, as an array."""
     if dtype.name == "string":
-        return array_of(column, shape)
-    array = floats(column, dtype, texts) if dtype.is_floating else np.array(column, dtype.np)
-    return array.reshape(shape)
+        return array_of(column, (len(column),))
+    return floats(column, dtype, texts) if dtype.is_floating else np.array(column, dtype.np)
 
 
 @decode_csv_op.shape
@@ -219,4 +219,4 @@ def decode_csv(
     )
 
 
-__all__ = ["decode_csv", "fields"]
+__all__ = ["as_column", "decode_csv", "fields", "plain_column"]

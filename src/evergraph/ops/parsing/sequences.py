@@ -82,6 +82,9 @@ class _Record:
                 f"Name: {self._name}, Feature list '{name}' is required but could not be found.  Did you mean to include "
                 "it in feature_list_dense_missing_assumed_empty or feature_list_dense_defaults?"
             )
+        regular = self._regular_steps(found, dtype, math.prod(shape)) if found else None
+        if regular is not None:
+            return regular.reshape(-1, *shape)
         rows = []
         for t, feature in enumerate(found or ()):
             where = f"Feature list: {name}, Index: {t}"
@@ -90,6 +93,22 @@ class _Record:
                 raise self._wrong_type(where, dtype, feature)
             rows.append(self._shaped(values, name, dtype, shape, t))
         return np.stack(rows) if rows else np.zeros((0, *shape), dtype.np)
+
+    @staticmethod
+    def _regular_steps(steps: list[Any], dtype: DType, size: int) -> np.ndarray | None:
+        """The values of steps that all have `size` values of the right type; None if some have not."""
+        kind = _LISTS[dtype]
+        flat: list[Any] = []
+        for step in steps:
+            values = getattr(step, kind).value  # empty for a step of another type
+            if len(values) != size or not size:
+                return None
+            flat.extend(values)
+        if dtype is not dtypes.string:
+            return np.array(flat, dtype.np)
+        array = np.empty(len(flat), object)
+        array[:] = flat
+        return array
 
     def sparse_steps(self, key: bytes, dtype: DType) -> list[np.ndarray]:
         """The values of each step of a feature list."""

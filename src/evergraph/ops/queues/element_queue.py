@@ -170,6 +170,45 @@ class ElementQueue:
 
         return self._attempt(self._taking, Attempt(n, step), run, "Dequeue")
 
+    def take_more(self, most: int) -> list[Element]:
+        """Up to `most` elements that can be taken without waiting, if nobody else waits for some."""
+        with self.lock:
+            taken: list[Element] = []
+            while not self._taking and (n := min(most - len(taken), self._available())) > 0:
+                taken += [self._take() for _ in range(n)]
+                self._flush()  # whoever waits to add more may do so now
+        return taken
+
+    def put_back(self, elements: list[Element]) -> None:
+        """Put elements back in front: they were taken, and have not been used."""
+        with self.lock:
+            self._give_back(elements)
+            self._flush()
+
+    def room(self) -> int:
+        """How many elements could be added now without waiting."""
+        with self.lock:
+            return 0 if self._adding else max(0, self.capacity - len(self._elements))
+
+    def enqueue_rows(self, rows: deque[Element], run: Running) -> None:
+        """Add elements one after the other; waits while the queue is full. Those that were not added stay in `rows`.
+
+        Their components are the caller's own, and are not copied.
+        """
+        for row in rows:
+            self._check_tuple(row, self.types)
+            self._check_shapes(row, None)
+
+        def step(attempt: Attempt) -> int:
+            if self.closed:
+                return attempt.fails(self._is_closed())
+            before = len(rows)
+            while rows and len(self._elements) < self.capacity:
+                self._put(rows.popleft())
+            return COMPLETE if not rows else MOVED if len(rows) < before else STUCK
+
+        self._attempt(self._adding, Attempt(len(rows), step), run, "Enqueue")
+
     def _step_many(self, attempt: Attempt, fewer: bool) -> int:
         if self.closed and len(self._elements) < attempt.missing:
             wanted, left = attempt.missing, len(self._elements)
@@ -264,6 +303,14 @@ class ElementQueue:
         attempt.done = True
         if attempt.condition is not None:
             attempt.condition.notify_all()
+
+    def after_fork(self) -> None:
+        """Called in a process that was just forked: the threads that waited here are in the other one."""
+        for attempt in self._taking:
+            if attempt.gathered:
+                self._give_back(attempt.gathered)
+        self._adding.clear()
+        self._taking.clear()
 
     # Checks and messages
 

@@ -162,7 +162,12 @@ def _compression(options: Any) -> str:
 
 @public("LMDBReader")
 class LMDBReader(ReaderBase):
-    """Reads LMDB databases in TensorFlow. Evergraph builds the op and cannot run it."""
+    """Gives the entries of LMDB databases: their files, or the directories with a `data.mdb`.
+
+    Args:
+        name: what to call the op.
+        options: accepted for TF's signature.
+    """
 
     def __init__(self, name: str | None = None, options: Any = None) -> None:
         super().__init__(raw_op("LMDBReader")(name=name))

@@ -42,6 +42,15 @@ def _record_reader(xp: Any, *, run: Running, container: bytes, shared_name: byte
     return _made(run, container, shared_name, lambda name: reader_state.TFRecordReader(name, compression_type))
 
 
+@op("LMDBReader", session=True, differentiable=False)
+def lmdb_reader(xp: Any, *, run: Running, container: bytes, shared_name: bytes) -> Reader:
+    """A reader that gives the entries of LMDB databases."""
+    return _made(run, container, shared_name, reader_state.LMDBReader)
+
+
+lmdb_reader.shape_from_op(handle_shape)
+
+
 def _fixed_length_reader(
     xp: Any,
     *,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 from evergraph.formats import files, tfrecord
+from evergraph.formats.lmdb import read_lmdb
 from evergraph.framework import dtypes, errors
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.queues.element_queue import ElementQueue
@@ -32,6 +34,7 @@ class Reader:
         self.name = f"{self.kind} '{name}'"
         self.counts = ReaderCounts()
         self._records: Iterator[Record] | None = None
+        self._given_back: list[Record] = []  # by those who had read ahead
         self._free = threading.Condition()
         self._busy = False
 
@@ -52,51 +55,105 @@ class Reader:
                 self._busy = False
                 self._free.notify()
 
+    def after_fork(self) -> None:
+        """Called in a process that was just forked: whoever used this reader is in the other one."""
+        self._busy = False
+
     def read(self, queue: ElementQueue, run: Running) -> Record:
         """The next record; waits for the queue if the file is at its end."""
+        found: list[Record] = []
         with self.alone(run):
-            while True:
-                record = self._next(queue, run)
-                if record is not None:
-                    return record
+            while not found:
+                self._add(found, 1, queue, run)
+        return found[0]
 
     def read_up_to(self, count: int, queue: ElementQueue, run: Running) -> list[Record]:
         """As many records as there are in the file, at most `count`, and at least one."""
         found: list[Record] = []
         with self.alone(run):
             while len(found) < count:
-                record = self._next(queue, run)
-                if record is not None:
-                    found.append(record)
+                self._add(found, count - len(found), queue, run)
                 if found and not self.counts.in_progress:
                     break
         return found
 
-    def _next(self, queue: ElementQueue, run: Running) -> Record | None:
-        """The next record of the current file, or None at its end."""
+    def read_on(self, most: int, queue: ElementQueue, run: Running) -> list[Record]:
+        """What up to `most` reads would give: one record, and those that follow it in its file, or files whose names are
+        there if each is one record.
+
+        An error behind the first record comes at the next read.
+        """
+        found: list[Record] = []
+        with self.alone(run):
+            while not found:
+                try:
+                    self._add(found, most, queue, run)
+                except Exception as error:
+                    if not found:
+                        raise
+                    self._records = _failing(error)
+            if self.one_record:
+                self._add_files(found, most - 1, queue)
+        return found
+
+    def _add_files(self, found: list[Record], count: int, queue: ElementQueue) -> None:
+        """Append the records of the next files, up to `count`, whose names are there. One that cannot be read stays."""
+        names = queue.take_more(count)
+        for number, (name,) in enumerate(names):
+            try:
+                found.append(next(self.records(name.item())))
+            except Exception:
+                queue.put_back(names[number:])
+                return
+            counts = self.counts
+            counts.current_work = name.item()
+            counts.work_started += 1
+            counts.work_finished = counts.work_started
+            counts.num_records_produced += 1
+
+    def put_back(self, records: list[Record], run: Running) -> None:
+        """Have the next reads give these records, the last that were read, once more."""
+        with self.alone(run):
+            counts = self.counts
+            counts.num_records_produced -= len(records)
+            if self.one_record:
+                self._given_back = records + self._given_back
+                return
+            rest = self._records or iter(())
+            if not counts.in_progress:
+                counts.work_finished -= 1
+            self._records = chain(records, rest)
+
+    def _add(self, found: list[Record], count: int, queue: ElementQueue, run: Running) -> None:
+        """Append the next records of the current file, up to `count`; fewer, perhaps none, at its end."""
         counts = self.counts
+        if self._given_back:
+            found.append(self._given_back.pop(0))
+            counts.num_records_produced += 1
+            return
         if not counts.in_progress:
             counts.current_work = _next_name(queue, run)
             self._records = self.records(counts.current_work)
             counts.work_started += 1
         assert self._records is not None
+        before = len(found)
         try:
-            record = next(self._records, None)
+            found.extend(islice(self._records, 1 if self.one_record else count))
         except (errors.NotFoundError, errors.PermissionDeniedError, errors.FailedPreconditionError):
             counts.work_started -= 1  # the file was not opened: the next read takes another one
             raise
-        if record is None or self.one_record:
+        finally:
+            counts.num_records_produced += len(found) - before
+        if len(found) - before < count or self.one_record:
             counts.work_finished = counts.work_started
             self._records = None
-        if record is not None:
-            counts.num_records_produced += 1
-        return record
 
     def reset(self, run: Running) -> None:
         """Begin anew: with the next name in the queue, and all counts 0."""
         with self.alone(run):
             self.counts = ReaderCounts()
             self._records = None
+            self._given_back = []
 
     def saved(self) -> bytes:
         """The counts as bytes, from which `restore` goes on."""
@@ -118,6 +175,11 @@ class Reader:
             if counts.in_progress:
                 raise kernel_error(f"Inconsistent work started vs. finished when restoring in {self.name}: {counts}")
             self.counts = counts
+
+
+def _failing(error: Exception) -> Iterator[Record]:
+    raise error
+    yield
 
 
 def _next_name(queue: ElementQueue, run: Running) -> bytes:
@@ -232,10 +294,20 @@ class TFRecordReader(Reader):
             offset += len(record) + 16  # its length and two checksums
 
 
+class LMDBReader(Reader):
+    """Gives the entries of LMDB databases."""
+
+    kind = "LMDBReader"
+
+    def records(self, name: bytes) -> Iterator[Record]:
+        return read_lmdb(path_of(name))
+
+
 KINDS: tuple[type[Any], ...] = (
     IdentityReader,
     WholeFileReader,
     TextLineReader,
     FixedLengthRecordReader,
     TFRecordReader,
+    LMDBReader,
 )

@@ -27,6 +27,7 @@ from evergraph.training.profiler.option_builder import ProfileOptionBuilder
 from evergraph.training.profiler.profile import Profile
 from evergraph.training.profiler.profile_message import profile_message
 from evergraph.training.profiler.text import Options
+from evergraph.training.profiler.tree_timeline import tree_timeline
 
 for _name in ("AdviceProto", "GraphNodeProto", "MultiGraphNodeProto", "OpLogProto"):
     publish(f"profiler.{_name}", getattr(messages, _name))
@@ -63,16 +64,17 @@ def _made(of: Profile, command: str, options: Options) -> Any:
     if command == "code" and not of.has_traces:
         sys.stderr.write("No code trace information\n")
         return empty
-    if options.output == "timeline" and command != "graph":
-        raise errors.UnimplementedError(
-            None, None, f"tf.profiler: the output 'timeline' is there for the report 'graph' alone, not for {command!r}"
-        )
+    if options.output == "timeline" and command == "op":
+        sys.stderr.write("op view doesn't support timeline yet. Consider graph/scope/code view.\n")
+        return empty
     lines, message = _REPORTS[command](of).made(options)
     whole = f"{_NO_STREAMS if of.misses_stream else ''}{options.explained(command)}Profile:\n{lines}"
     if options.output == "stdout":
         sys.stdout.write(whole)
     elif options.output == "file":
         files.write_file(options.outfile, whole.encode())
+    elif options.output == "timeline" and command != "graph":
+        files.write_file(f"{options.outfile}_{options.step}", tree_timeline(message).encode())
     elif options.output == "timeline":
         for step in sorted(of.steps) if options.step < 0 else [options.step]:
             statistics = messages.StepStats()
@@ -105,7 +107,7 @@ def profile(graph: Any = None, run_meta: Any = None, op_log: Any = None, cmd: st
 
     Raises:
         InvalidArgumentError: for another `cmd` or output.
-        UnimplementedError: for the output "pprof", and for a timeline of any report but "graph".
+        UnimplementedError: for the output "pprof".
 
     >>> v = tf.get_variable("v", [3, 5])
     >>> options = tf.profiler.ProfileOptionBuilder.trainable_variables_parameter() | {"output": "none"}

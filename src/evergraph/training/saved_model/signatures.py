@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from evergraph.formats import messages
-from evergraph.framework import dtypes, errors
+from evergraph.framework import dtypes, errors, nest
 from evergraph.framework.api import public
+from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.sparse import SparseTensor
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.variables import prepend_name_scope
-from evergraph.training.saved_model import constants
+from evergraph.training.saved_model import constants, structures
 
 _STRING, _FLOAT = int(dtypes.string), int(dtypes.float32)
 
@@ -21,7 +22,9 @@ _STRING, _FLOAT = int(dtypes.string), int(dtypes.float32)
 
 @public("saved_model.build_tensor_info", "saved_model.utils.build_tensor_info")
 def build_tensor_info(tensor: Any) -> Any:
-    """The `TensorInfo` message that names a tensor, or a sparse tensor."""
+    """The `TensorInfo` message that names a tensor, or a sparse or ragged tensor."""
+    if isinstance(tensor, CompositeTensor) and not isinstance(tensor, SparseTensor):
+        return _composite_info(tensor)
     info = messages.TensorInfo(dtype=int(dtypes.as_dtype(tensor.dtype)), tensor_shape=tensor.get_shape().as_proto())
     if isinstance(tensor, SparseTensor):
         info.coo_sparse.values_tensor_name = tensor.values.name
@@ -29,6 +32,13 @@ def build_tensor_info(tensor: Any) -> Any:
         info.coo_sparse.dense_shape_tensor_name = tensor.dense_shape.name
     else:
         info.name = tensor.name
+    return info
+
+
+def _composite_info(value: Any) -> Any:
+    info = messages.TensorInfo()
+    info.composite_tensor.type_spec.CopyFrom(structures.encoded(value._type_spec).type_spec_value)
+    info.composite_tensor.components.extend(build_tensor_info(t) for t in nest.flatten(value, expand_composites=True))
     return info
 
 
@@ -65,6 +75,12 @@ def get_tensor_from_tensor_info(tensor_info: Any, graph: Graph | None = None, im
         return SparseTensor(
             find(sparse.indices_tensor_name), find(sparse.values_tensor_name), find(sparse.dense_shape_tensor_name)
         )
+    if encoding == "composite_tensor":
+        composite = tensor_info.composite_tensor
+        wrapped = messages.StructuredValue(type_spec_value=composite.type_spec)
+        spec = structures.decoded(wrapped)
+        parts = [find(part.name) for part in composite.components]
+        return spec._from_components(nest.pack_sequence_as(spec._component_specs, parts))
     raise ValueError(f"Invalid TensorInfo.encoding: {encoding}")
 
 

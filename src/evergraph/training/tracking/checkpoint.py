@@ -102,7 +102,7 @@ class Checkpoint(AutoTrackable):
 
     def __init__(self, **kwargs: Any) -> None:
         for key, value in sorted(kwargs.items()):
-            if not is_trackable(value):
+            if not is_trackable(value) and not hasattr(value, "python_function"):
                 raise ValueError(
                     "`Checkpoint` was expecting a trackable object (an object derived from `TrackableBase`), got "
                     f"{value}. If you believe this object should be trackable (i.e. it is part of the TensorFlow Python "

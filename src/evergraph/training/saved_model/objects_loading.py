@@ -1,0 +1,293 @@
+"""`tf.saved_model.load_v2`: the objects of a SavedModel, as `tf.saved_model.save` and TensorFlow 2 write them.
+
+A SavedModel of this kind holds, beside a graph, a graph of objects: variables, functions, lists and dicts, tables, and
+objects whose attributes they are. Each is made anew in the default graph. A variable's initializer reads its value from
+the SavedModel, so `tf.global_variables_initializer()` restores them; tables join `tf.tables_initializer()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any
+
+from evergraph.formats import messages, savedmodel
+from evergraph.formats.tensors import proto_to_array
+from evergraph.framework import convert, dtypes, errors, nest
+from evergraph.framework.api import public
+from evergraph.framework.graph import get_default_graph
+from evergraph.framework.scopes import GraphKeys, name_scope
+from evergraph.framework.shapes import TensorShape
+from evergraph.ops.constant import constant
+from evergraph.ops.functions.library import from_library
+from evergraph.ops.opdef import raw_op
+from evergraph.ops.variables import Variable, VariableAggregation, VariableSynchronization
+from evergraph.training.object_names import read_object_graph
+from evergraph.training.saved_model.loader import parse_saved_model
+from evergraph.training.saved_model.restored_functions import LibraryFunction, RestoredFunction, SignatureFunction
+from evergraph.training.saved_model.structures import NotEncodableError
+from evergraph.training.tracking.trackable import VARIABLE_VALUE, AutoTrackable, List, TrackableMapping
+
+_numbers = itertools.count(1)
+
+
+class RestoredObject(AutoTrackable):
+    """An object of a SavedModel, with the attributes that it had as far as they were saved."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        found = self.__dict__.get("__call__")
+        if found is None:
+            raise TypeError(f"this {type(self).__name__} was saved without a `__call__` that is a tf.function")
+        return found(*args, **kwargs)
+
+
+class RestoredAsset(AutoTrackable):
+    """A file of a SavedModel; `asset_path` is a tensor with its path."""
+
+    def __init__(self, path: str) -> None:
+        self.asset_path = constant(path, name="asset_path")
+
+
+class RestoredResource(AutoTrackable):
+    """A table or the like, which functions of the SavedModel make and fill."""
+
+    resource_handle: Any = None
+
+
+class SignatureMap(TrackableMapping):
+    """The signatures of a SavedModel: names to functions."""
+
+
+@public("saved_model.load_v2", "compat.v2.saved_model.load")
+def load_v2(export_dir: Any, tags: Any = None) -> Any:
+    """Load the objects of a SavedModel.
+
+    Args:
+        export_dir: its directory.
+        tags: those of its graph, if they are to be checked.
+
+    Returns:
+        The object that was saved. Its `signatures` are functions that take tensors by keyword and give a dict.
+
+    Raises:
+        OSError: if there is no SavedModel.
+        ValueError: for other tags, or a SavedModel without objects: load that with `tf.saved_model.load`.
+        DataLossError: for objects that refer to what is not there.
+
+    >>> class Scale(tf.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.by = tf.get_variable("by", initializer=3.0, use_resource=True)
+    ...
+    ...     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    ...     def __call__(self, x):
+    ...         return x * self.by
+    >>> model = Scale()
+    >>> sess.run(tf.global_variables_initializer())
+    >>> with sess.as_default():
+    ...     tf.saved_model.save(model, folder + "/scale")
+    >>> with tf.Graph().as_default(), tf.Session() as other:
+    ...     loaded = tf.saved_model.load_v2(folder + "/scale")
+    ...     y = loaded(tf.constant([1.0, 2.0]))
+    ...     other.run(tf.global_variables_initializer())
+    ...     other.run(y)
+    array([3., 6.], dtype=float32)
+    """
+    directory = convert.as_text(os.fspath(export_dir))
+    meta_graphs = parse_saved_model(directory).meta_graphs
+    if len(meta_graphs) != 1 or not meta_graphs[0].HasField("object_graph_def"):
+        raise ValueError(
+            f"The SavedModel at {directory} holds graphs alone, without objects: load it into a session, with "
+            "tf.saved_model.load(sess, tags, export_dir)."
+        )
+    (meta_graph,) = meta_graphs
+    there = set(meta_graph.meta_info_def.tags)
+    if tags is not None and {convert.as_text(tag) for tag in nest.flatten(tags)} != there:
+        raise ValueError(
+            f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible argument "
+            f"tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching tags."
+        )
+    try:
+        root = _Loader(directory, meta_graph).load()
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError, NotEncodableError) as error:
+        raise errors.DataLossError(None, None, f"{directory}: damaged objects: {error!r}") from error
+    root.tensorflow_version = meta_graph.meta_info_def.tensorflow_version
+    root.tensorflow_git_version = meta_graph.meta_info_def.tensorflow_git_version
+    root.graph = get_default_graph()
+    return root
+
+
+class _Loader:
+    def __init__(self, directory: str, meta_graph: Any) -> None:
+        self._directory, self._meta_graph = directory, meta_graph
+        self._nodes = meta_graph.object_graph_def.nodes
+        self._saved = meta_graph.object_graph_def.concrete_functions
+        self._prefix = savedmodel.variables_prefix(directory)
+        self._values = {node.name: node for node in meta_graph.graph_def.node if node.op == "Const"}
+
+    def load(self) -> Any:
+        self._functions = self._load_library()
+        self._keys = self._checkpoint_keys()
+        with name_scope(None):
+            self._objects = [self._made(number, node) for number, node in enumerate(self._nodes)]
+        for thing, node in zip(self._objects, self._nodes, strict=True):
+            for child in node.children:
+                self._attach(thing, child.local_name, self._objects[child.node_id])
+        for thing in self._objects:
+            if isinstance(thing, RestoredResource):
+                thing.resource_handle = thing.__dict__["_create_resource"]()
+        for name, function in self._functions.items():
+            function.captures = [self._captured(i, function) for i in self._saved[name].bound_inputs]
+        for thing in self._objects:
+            if isinstance(thing, RestoredResource) and "_initialize" in thing.__dict__:
+                made = thing.__dict__["_initialize"]()
+                get_default_graph().add_to_collection(GraphKeys.TABLE_INITIALIZERS, getattr(made, "op", made))
+        return self._objects[0]
+
+    # Functions
+
+    def _load_library(self) -> dict[str, LibraryFunction]:
+        """Add the functions to the graph, under names of their own; gives those that objects name."""
+        library = messages.FunctionDefLibrary.FromString(self._meta_graph.graph_def.library.SerializeToString())
+        taken = get_default_graph()._functions
+        number = next(_numbers)
+        names = {f.signature.name: f"{f.signature.name}_{number}" for f in library.function}
+        while any(name in taken for name in names.values()):
+            number = next(_numbers)
+            names = {old: f"{old}_{number}" for old in names}
+        for function in library.function:
+            function.signature.name = names[function.signature.name]
+            for node in function.node_def:
+                node.op = names.get(node.op, node.op)
+                for attr in node.attr.values():
+                    kind = attr.WhichOneof("value")
+                    for func in [attr.func] if kind == "func" else attr.list.func if kind == "list" else ():
+                        func.name = names.get(func.name, func.name)
+        for pair in library.gradient:
+            pair.function_name, pair.gradient_func = names[pair.function_name], names[pair.gradient_func]
+        made = {f.name: f for f in from_library(library)}
+        for function in made.values():
+            function.add_to_graph(get_default_graph())
+        found = {}
+        for old, saved in self._saved.items():
+            if old not in names:
+                raise errors.DataLossError(None, None, f"{self._directory}: the function {old!r} is not in the library")
+            found[old] = LibraryFunction(made[names[old]].definition.signature, saved)
+        return found
+
+    def _captured(self, number: int, function: LibraryFunction) -> Any:
+        """What a call of a function passes for an object that it captured."""
+        thing: Any = self._objects[number]
+        if isinstance(thing, Variable) and (handle := getattr(thing, "handle", None)) is not None:
+            return handle
+        if isinstance(thing, RestoredAsset):
+            return thing.asset_path
+        if isinstance(thing, RestoredResource):
+            return thing.resource_handle
+        if not hasattr(thing, "dtype"):
+            raise ValueError(
+                f"the function {function.name!r} of {self._directory} captures {thing!r}, which is no tensor"
+            )
+        return thing
+
+    # Objects
+
+    def _made(self, number: int, node: Any) -> Any:
+        match node.WhichOneof("kind"):
+            case "user_object":
+                match node.user_object.identifier:
+                    case "signature_map":
+                        return SignatureMap()
+                    case "trackable_list_wrapper" | "trackable_tuple_wrapper":
+                        return List()
+                    case "trackable_dict_wrapper":
+                        return TrackableMapping()
+                return RestoredObject()
+            case "asset":
+                asset = self._meta_graph.asset_file_def[node.asset.asset_file_def_index]
+                made = RestoredAsset(os.path.join(self._directory, savedmodel.ASSETS_DIRECTORY, asset.filename))
+                get_default_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, made.asset_path)
+                return made
+            case "variable":
+                return self._variable(number, node.variable)
+            case "function":
+                return RestoredFunction(node.function, self._functions)
+            case "bare_concrete_function":
+                return SignatureFunction(node.bare_concrete_function, self._functions)
+            case "constant":
+                found = self._values.get(node.constant.operation)
+                if found is None:
+                    raise errors.DataLossError(
+                        None, None, f"{self._directory}: there is no constant {node.constant.operation!r} in the graph"
+                    )
+                tensor = found.attr["value"].tensor
+                return constant(proto_to_array(tensor), dtypes.as_dtype(tensor.dtype))
+            case "resource":
+                return RestoredResource()
+        return RestoredObject()  # of a kind that came later
+
+    def _attach(self, thing: Any, name: str, child: Any) -> None:
+        if isinstance(thing, List):
+            if name.isdecimal():
+                thing.append(child)
+        elif isinstance(thing, TrackableMapping):
+            thing._values[name] = child
+        elif isinstance(thing, AutoTrackable):
+            if name.isidentifier() and not hasattr(type(thing), name):
+                setattr(thing, name, child)
+            else:
+                thing._track_trackable(child, name, overwrite=True)
+                thing.__dict__.setdefault(name, child)
+
+    # Values
+
+    def _variable(self, number: int, saved: Any) -> Any:
+        key = self._keys.get(number)
+        if key is None:
+            raise errors.NotFoundError(
+                None, None, f"{self._prefix}: there is no value of the variable {saved.name or number!r}"
+            )
+        kind, shape = dtypes.as_dtype(saved.dtype), TensorShape(saved.shape)
+
+        def value() -> Any:
+            (read,) = raw_op("RestoreV2")(self._prefix, [key], [""], [kind], name="restored")
+            read.set_shape(shape)
+            return read
+
+        return Variable(
+            value,
+            trainable=saved.trainable,
+            name=saved.name or "variable",
+            dtype=kind,
+            shape=shape,
+            use_resource=True,
+            synchronization=VariableSynchronization(saved.synchronization),
+            aggregation=VariableAggregation(saved.aggregation),
+        )
+
+    def _checkpoint_keys(self) -> dict[int, str]:
+        """Under which key the value of each object is in the checkpoint; objects are the same that have one path."""
+        if not any(node.WhichOneof("kind") == "variable" for node in self._nodes):
+            return {}
+        stored = read_object_graph(self._prefix).nodes
+        pairs = {0: 0}
+        waiting = [0]
+        while waiting:
+            number = waiting.pop()
+            node, twin = self._nodes[number], stored[pairs[number]]
+            names = {child.local_name: child.node_id for child in twin.children}
+            found = [(child.node_id, names.get(child.local_name)) for child in node.children]
+            slots = {(s.original_variable_node_id, s.slot_name): s.slot_variable_node_id for s in twin.slot_variables}
+            for slot in node.slot_variables:
+                original = pairs.get(slot.original_variable_node_id, -1)
+                found.append((slot.slot_variable_node_id, slots.get((original, slot.slot_name))))
+            for below, other in found:
+                if other is not None and below not in pairs:
+                    pairs[below] = other
+                    waiting.append(below)
+        return {
+            number: attribute.checkpoint_key
+            for number, twin in pairs.items()
+            for attribute in stored[twin].attributes
+            if attribute.name == VARIABLE_VALUE
+        }

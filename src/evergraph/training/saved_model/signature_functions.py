@@ -1,0 +1,113 @@
+"""The signatures of an object to be saved: functions of the library from tensors by name to a dict of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from evergraph.framework.tensor import Tensor
+from evergraph.framework.type_spec import TensorSpec
+from evergraph.ops.functions.traced_function import ConcreteFunction, Function
+from evergraph.training.saved_model.constants import DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+_PREFERRED = "_default_save_signature"
+
+
+class SignatureOf(NamedTuple):
+    """A signature: its function, and the specs of the arguments by name."""
+
+    function: Any
+    specs: dict[str, TensorSpec]
+
+
+def signatures_of(functions: dict[str, Any], given: Any) -> dict[str, SignatureOf]:
+    """The signatures to save.
+
+    Args:
+        functions: those of the object, by the names of attributes.
+        given: what the program said: nothing, a function, or a dict of functions.
+
+    Raises:
+        ValueError: for what cannot be a signature.
+    """
+    if given is None:
+        found = {name: concrete for name, f in functions.items() if (concrete := _concrete(f)) is not None}
+        if _PREFERRED in found:
+            given = found[_PREFERRED]
+        elif len(found) == 1:
+            (given,) = found.values()
+        else:
+            return {}
+    if not isinstance(given, Mapping):
+        given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
+    made = {}
+    for key, function in given.items():
+        concrete = _concrete(function)
+        if concrete is None:
+            raise ValueError(
+                f"Expected a TensorFlow function to generate a signature for, but got {function}. Only `tf.functions` with "
+                "an input signature or concrete functions can be used as a signature."
+            )
+        made[key] = _signature(key, concrete)
+    return made
+
+
+def _concrete(function: Any) -> Any:
+    if isinstance(function, Function) and function.input_signature is not None:
+        return function.get_concrete_function()
+    return function if isinstance(function, ConcreteFunction) else None
+
+
+def _signature(key: str, concrete: Any) -> SignatureOf:
+    count = len(concrete.inputs) - len(concrete.captured_inputs)
+    arguments = concrete.inputs[:count]
+    names = []
+    for t, name in zip(arguments, _names(concrete, count), strict=True):
+        if name in names:
+            raise ValueError(
+                f"Got non-flat/non-unique argument names for SavedModel signature '{key}': more than one argument to "
+                f"'{concrete.name}' was named '{name}'. Signatures have one Tensor per named input, so to have predictable "
+                "names Python functions used to generate these signatures should avoid *args and Tensors in nested "
+                "structures unless unique names are specified for each."
+            )
+        names.append(name)
+        del t
+    specs = {name: TensorSpec(t.shape, t.dtype, name) for name, t in zip(names, arguments, strict=True)}
+
+    def signature_wrapper(**tensors: Any) -> dict[str, Any]:
+        return _as_dict(concrete._call([tensors[name] for name in names]), concrete.name, key)
+
+    return SignatureOf(Function(signature_wrapper).get_concrete_function(**specs), specs)
+
+
+def _names(concrete: Any, count: int) -> list[str]:
+    """What arguments are called: as their specs say, or like the parameters."""
+    from evergraph.framework import nest
+
+    given = [x for x in nest.flatten(concrete.structured_input_signature) if isinstance(x, TensorSpec | Tensor)]
+    own = [t.op.name for t in concrete.inputs[:count]]
+    if len(given) != count:
+        return own
+    return [x.name if isinstance(x, TensorSpec) and x.name else name for x, name in zip(given, own, strict=True)]
+
+
+def _as_dict(outputs: Any, function: str, key: str) -> dict[str, Any]:
+    if outputs is None or hasattr(outputs, "outputs"):
+        return {}
+    if isinstance(outputs, Mapping):
+        for name, value in outputs.items():
+            if not isinstance(value, Tensor):
+                raise ValueError(
+                    f"Got a dictionary containing non-Tensor value {value} for key {name} in the output of the function "
+                    f"{function} used to generate a SavedModel signature. Dictionaries outputs for functions used as "
+                    "signatures should have one Tensor output per string key."
+                )
+        return dict(outputs)
+    several = outputs if isinstance(outputs, list | tuple) else [outputs]
+    if not all(isinstance(value, Tensor) for value in several):
+        raise ValueError(
+            f"Got non-flat outputs '{outputs}' from '{function}' for SavedModel signature '{key}'. Signatures have one "
+            "Tensor per output, so to have predictable names Python functions used to generate these signatures should "
+            "avoid outputting Tensors in nested structures."
+        )
+    return {f"output_{i}": value for i, value in enumerate(several)}

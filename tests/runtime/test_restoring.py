@@ -1,0 +1,113 @@
+"""Restoring over values: variable by variable, and not at all where anything is wrong."""
+
+import numpy as np
+import pytest
+
+import evergraph as tf
+from evergraph.formats.bundle import BundleWriter, data_name
+from evergraph.runtime import restoring
+
+
+@pytest.fixture(autouse=True)
+def everything_is_large(monkeypatch):
+    monkeypatch.setattr(restoring, "LARGE", 1)
+    with tf.Graph().as_default():
+        yield
+
+
+@pytest.fixture
+def stores(monkeypatch):
+    """How many variables each store of a restore gives values."""
+    found = []
+    real = restoring.BundleReader.verify
+    monkeypatch.setattr(restoring.BundleReader, "verify", lambda self, *a: (found.append(a[0]), real(self, *a)))
+    return found
+
+
+def model():
+    a = tf.get_variable("a", initializer=np.arange(6, dtype=np.float32).reshape(2, 3))
+    b = tf.get_variable("b", initializer=np.arange(4), use_resource=True)
+    c = tf.get_variable(
+        "c", [4, 2], initializer=tf.ones_initializer(), partitioner=tf.fixed_size_partitioner(2), dtype=tf.bfloat16
+    )
+    return [a, b, *c]
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_values_of_a_checkpoint_replace_those_there(tmp_path, stores, sharded):
+    variables = model()
+    saver = tf.train.Saver(sharded=sharded)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        expected = sess.run(variables)
+        path = saver.save(sess, str(tmp_path / "m"))
+        sess.run([tf.assign(v, tf.zeros_like(v)) for v in variables])
+        assert not any(v.any() for v in sess.run(variables))
+        saver.restore(sess, path)
+        for got, wanted in zip(sess.run(variables), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        assert stores == ["a", "b", "c", "c"]
+        sess.run([tf.assign_add(v, tf.ones_like(v)) for v in variables])  # what was read can be written to
+        np.testing.assert_array_equal(sess.run(variables[0]), expected[0] + 1)
+
+
+def test_damaged_checkpoint_changes_nothing(tmp_path):
+    variables = model()
+    saver = tf.train.Saver()
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        path = saver.save(sess, str(tmp_path / "m"))
+        sess.run([tf.assign(v, tf.zeros_like(v)) for v in variables])
+        data = bytearray((tmp_path / "m.data-00000-of-00001").read_bytes())
+        data[-1] ^= 1
+        (tmp_path / "m.data-00000-of-00001").write_bytes(data)
+        with pytest.raises(tf.errors.DataLossError, match=r"checksum does not match: tensor 'c'"):
+            saver.restore(sess, path)
+        assert not any(v.any() for v in sess.run(variables))
+
+
+@pytest.mark.parametrize(
+    "values, error, text",
+    [
+        ({"a": np.ones([3, 2], np.float32)}, tf.errors.InvalidArgumentError, "shape"),
+        ({"a": np.ones([2, 3])}, tf.errors.InvalidArgumentError, "dtype"),
+        ({}, tf.errors.NotFoundError, "Key a not found"),
+    ],
+)
+def test_checkpoint_that_does_not_fit_is_refused_as_ever(tmp_path, values, error, text):
+    a = tf.get_variable("a", initializer=np.zeros([2, 3], np.float32))
+    b = tf.get_variable("b", initializer=np.zeros(2, np.float32))
+    saver = tf.train.Saver()
+    prefix = str(tmp_path / "m")
+    with BundleWriter(prefix) as writer:
+        for name, value in {"b": np.ones(2, np.float32), **values}.items():
+            writer.add(name, value)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        with pytest.raises(error, match=text):
+            saver.restore(sess, prefix)
+        assert not any(v.any() for v in sess.run([a, b]))
+
+
+def test_other_ops_among_those_that_restore_are_run(tmp_path, stores):
+    v = tf.get_variable("v", initializer=np.arange(6.0))
+    w = tf.get_variable("w", initializer=np.zeros([2, 3]))
+    saver = tf.train.Saver([v])
+    other = tf.train.Saver({"v": w}, reshape=True)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        path = saver.save(sess, str(tmp_path / "m"))
+        other.restore(sess, path)
+        np.testing.assert_array_equal(sess.run(w), np.arange(6.0).reshape(2, 3))
+        assert not stores
+
+
+def test_missing_data_file_is_named(tmp_path):
+    v = tf.get_variable("v", initializer=np.zeros(3))
+    saver = tf.train.Saver()
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        path = saver.save(sess, str(tmp_path / "m"))
+        (tmp_path / data_name("m", 0, 1)).unlink()
+        with pytest.raises(tf.errors.NotFoundError, match=r"m\.data-00000-of-00001"):
+            saver.restore(sess, path)
