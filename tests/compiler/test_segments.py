@@ -226,3 +226,50 @@ def test_more_shapes_than_a_segment_is_compiled_for(way, monkeypatch):
             for batch in (2, 3, 4, 5, 2, 3, 4, 5, 6, 2)
         ]
         same_both_ways("shapes", way, found)
+
+
+def test_a_segment_has_parts_of_its_own_where_shapes_differ_from_run_to_run(way, monkeypatch):
+    """An attention over a memory whose length varies; the loop itself takes as many steps each time."""
+    monkeypatch.setattr(segments, "MOST_SIGNATURES", 2)
+    rng = np.random.RandomState(6)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        memory = tf.placeholder(tf.float32, [3, None, 4])
+        w = tf.get_variable("w", initializer=np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 4))
+
+        def body(i, state):
+            scores = tf.reduce_sum(memory * tf.expand_dims(state, 1), 2)
+            context = tf.reduce_sum(memory * tf.expand_dims(tf.nn.softmax(scores), 2), 1)
+            hidden = tf.tanh(tf.matmul(tf.concat([state, context], 1), w))
+            return i + 1, tf.sigmoid(hidden) * state + tf.square(hidden) * 0.5
+
+        _, last = tf.while_loop(lambda i, _: i < 5, body, [0, tf.ones([3, 4])])
+        grads = tf.gradients(last, [memory, w])
+        session.run(tf.global_variables_initializer())
+        found = []
+        for length in (2, 3, 4, 5, 6, 7, 2, 3, 8, 9, 4):
+            found += session.run([last, *grads], {memory: rng.randn(3, length, 4)})
+        if way == "in parts":
+            assert any(s.inner is not None for s in compiled_segments(graph))
+        same_both_ways("attention", way, found)
+
+
+def test_an_exit_behind_an_identity():
+    """Gated gradients, as optimizers ask for, have an Identity between Switch and Exit."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = tf.placeholder(tf.float32, [4])
+        pair = tf.split(tf.sin(x) * 2.0, 2)
+        body = lambda i, a, b: (i + 1, tf.tanh(a) + 0.5 * b, tf.cos(b) * a)  # noqa: E731
+        _, a, b = tf.while_loop(lambda i, *_: i < 4, body, [0, *pair])
+        total = tf.reduce_sum(a * b) + tf.reduce_sum(pair[0])
+        grad = tf.gradients(total, x, gate_gradients=True)[0]
+        exits = [op for op in graph.get_operations() if op.type == "Exit"]
+        assert any(op.inputs[0].op.type == "Identity" for op in exits)
+        assert session._plan([grad], [x]).readers is None  # it is a loop, and need not run token by token
+        given = np.array([0.1, 0.4, 0.7, 1.1], np.float32)
+        for _ in range(3):
+            found = session.run(grad, {x: given})
+        for k in range(4):
+            step = np.zeros(4, np.float32)
+            step[k] = 1e-2
+            higher, lower = (session.run(total, {x: given + s}) for s in (step, -step))
+            np.testing.assert_allclose(found[k], (higher - lower) / 2e-2, rtol=2e-2, atol=1e-3)

@@ -51,7 +51,7 @@ def parts_of_loop(loop: LoopProgram, registers: list[Any]) -> LoopParts | None:
     if seen.turns < segments.OBSERVED:
         return None
     head = [Step(i, _homes(i), False) for i in loop.head]
-    body = _Gathering(loop.body, loop.registers, seen, set(loop.nexts)).parts(free=False)
+    body = _Gathering(loop.body, loop.registers, seen, set(loop.nexts), within=True).parts(free=False)
     loop.parts = LoopParts(Parts(list(head), [()] * len(head)), body)
     return loop.parts
 
@@ -75,8 +75,17 @@ class _Gathering:
     """Which instructions go into which segment."""
 
     def __init__(
-        self, instructions: list[Instruction], constants: Sequence[Any], seen: Observation, needed: set[Register]
+        self,
+        instructions: list[Instruction],
+        constants: Sequence[Any],
+        seen: Observation,
+        needed: set[Register],
+        within: bool = False,
     ) -> None:
+        """With `within`, only what changes within a run is left out, not what changes from run to run."""
+        self.within = within
+        self.shapes = seen.moving_shapes if within else seen.other_shapes
+        self.values = seen.moving_values if within else seen.other_values
         self.instructions, self.constants, self.seen, self.needed = instructions, constants, seen, needed
         self.maker = {r: i for i in instructions for r in i.outputs}
         self.derived: set[Register] = set()  # known while tracing, since they follow from shapes
@@ -116,11 +125,10 @@ class _Gathering:
             return False
         if not instruction.outputs:
             return False
-        seen = self.seen
         around = (*_read(instruction), *instruction.outputs)
-        if not seen.other_shapes.isdisjoint(around):
+        if not self.shapes.isdisjoint(around):
             return False
-        if not seen.other_values.isdisjoint(_static_operands(instruction)):
+        if not self.values.isdisjoint(_static_operands(instruction)):
             return False
         if instruction.outputs[0] in self.derived:
             return True
@@ -174,7 +182,7 @@ class _Gathering:
             if not compiled[position]:
                 continue
             if instruction.op.type not in ALWAYS_KNOWN and not static.isdisjoint(instruction.outputs):
-                if not self.seen.other_values.isdisjoint(_read(instruction)):
+                if not self.values.isdisjoint(_read(instruction)):
                     compiled[position] = False
                     continue
                 static.update(_read(instruction))
@@ -255,7 +263,10 @@ class _Gathering:
         outputs = tuple(
             r for r in dict.fromkeys(r for i in instructions for r in i.outputs) if r in elsewhere or r in self.needed
         )
-        return [Segment(instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants)]
+        inner = None
+        if self.within and not self.seen.other_shapes.isdisjoint((*made, *inputs)):
+            inner = _Gathering(instructions, self.constants, self.seen, set(outputs)).parts(free=False)
+        return [Segment(instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants, inner)]
 
     def _frees(self, steps: list[Step | Segment]) -> list[tuple[Register, ...]]:
         """After which step a value made here can be let go of."""

@@ -206,6 +206,8 @@ def interpret_loop(
     values = [own[loop.inputs[i]] for i in loop.starts]
     trips = 0
     parts = None if work is not None and work.timings is not None else loop.parts
+    if loop.seen is not None:
+        loop.seen.here.clear()
     while True:
         for register, value in zip(loop.variables, values, strict=True):
             own[register] = value
@@ -227,6 +229,8 @@ def interpret_loop(
         if run is not None:
             run.check()
     loop.op.most_trips = max(loop.op.most_trips, trips)
+    if parts is not None and parts.body.is_misjudged() and loop.seen.look_again():
+        loop.parts = None
     for register, position in zip(instruction.outputs, loop.results, strict=True):
         value = values[position]
         registers[register] = np.asarray(value) if hasattr(value, "block_until_ready") else value

@@ -27,7 +27,7 @@ from evergraph.compiler.regions import (
     Region,
     Structure,
     Unstructured,
-    predicate_of,
+    behind_identities,
     structured,
 )
 from evergraph.compiler.stages import ALWAYS_KNOWN, HOST, MAKERS_OF_LISTS, Kind, Level, levels
@@ -327,7 +327,7 @@ class _Block:
         op = self.maker.get(t.op, t.op)
         found = self.guards.get(op, frozenset())
         if op.type in SWITCHES:
-            found |= {(predicate_of(op.inputs[1], self.fed), bool(t.value_index))}
+            found |= {(behind_identities(op.inputs[1], self.fed), bool(t.value_index))}
         return found
 
     def instruction(self, op: Any) -> Instruction:

@@ -131,8 +131,8 @@ def structured(ops: Sequence[Operation], fed: frozenset[Tensor]) -> Structure:
     return Structure(ordered, maker, _guards(ordered, fed, maker, frozenset()))
 
 
-def predicate_of(t: Tensor, fed: frozenset[Tensor] = frozenset()) -> Tensor:
-    """The tensor that decides, behind the Identities that TF puts between."""
+def behind_identities(t: Tensor, fed: frozenset[Tensor] = frozenset()) -> Tensor:
+    """The tensor whose value `t` has, behind the Identities that TF puts between."""
     while t not in fed and t.op.type == "Identity" and not t.op.inputs[0].dtype._is_ref_dtype:
         t = t.op.inputs[0]
     return t
@@ -272,9 +272,10 @@ def _region(
             region.aliases[op.outputs[0]] = region.aliases[op.outputs[1]] = op.inputs[0]
             of_body.add(op)
     for op in loop.exits:
-        if op.inputs[0].op not in turning or op.inputs[0].value_index != 0:
+        last = behind_identities(op.inputs[0])  # a gradient may have an Identity between the Switch and the Exit
+        if last.op not in turning or last.value_index != 0:
             raise Unstructured(f"{op.name!r} gives something other than the last value of a loop variable")
-        region.results.append(turning[op.inputs[0].op])
+        region.results.append(turning[last.op])
     region.guards = _guards(ordered, fed, maker, frozenset(turning))
     for op in ordered:
         if op in turning or op in apart or op.type in ENTERS or op.type in EXITS or op.type in NEXTS:
@@ -339,7 +340,7 @@ def _guards(
         op = maker.get(t.op, t.op)
         guards = found.get(op, NO_GUARDS)
         if op.type in SWITCHES and op not in turning:
-            return guards | {(predicate_of(op.inputs[1], fed), bool(t.value_index))}
+            return guards | {(behind_identities(op.inputs[1], fed), bool(t.value_index))}
         return guards
 
     for op in ordered:

@@ -16,6 +16,9 @@ interpreted, and the shapes of all values are noted, and what small integers are
 - the others stay as they are, and keep their order;
 - the instructions to be compiled are gathered: a segment takes all that can run between the same two of the others.
 
+In a loop only what changes from iteration to iteration is left out at first. If shapes change from run to run inside a
+segment as well (an attention over a sentence), it has segments of its own, for the signatures that it is not compiled for.
+
 A segment is compiled for the shapes it meets when it has met them so often that compiling pays, by the same rule as a
 whole stage. Values pass between segments, through lists, branches and loop variables, as JAX's arrays: nobody waits for
 them before an instruction looks at one.
@@ -39,8 +42,11 @@ from evergraph.ops.traced_lists import Untraceable
 
 # How often a stage, or the body of a loop, is looked at before it is taken to pieces.
 OBSERVED = 4
-# A segment that meets more signatures than this was misjudged, and stays interpreted.
+# A segment that meets more signatures than this was misjudged: its stage or loop is looked at again, so often at most.
+# One that has segments of its own may meet more: it still is compiled for those that come back often.
 MOST_SIGNATURES = 8
+MOST_WITH_PARTS = 64
+MOST_LOOKS = 3
 # Only integers of so few elements are remembered: they may be shapes, axes, places.
 REMEMBERED = 16
 # Seconds, on one core: to compile an instruction, to interpret one, for an element that it makes (see executor.py).
@@ -54,10 +60,22 @@ class Observation:
     """What was seen of the values in a stage or a loop's body, over several turns."""
 
     def __init__(self) -> None:
+        self.looks = 1
         self.turns = 0
         self.seen: dict[Register, tuple[Any, Any]] = {}
+        self.here: set[Register] = set()  # seen in this run
         self.other_shapes: set[Register] = set()  # registers whose value had more than one shape
         self.other_values: set[Register] = set()  # small integers that had more than one value
+        self.moving_shapes: set[Register] = set()  # of those, the ones that changed within one run
+        self.moving_values: set[Register] = set()
+
+    def look_again(self) -> bool:
+        """Start over, with what is known so far; False if that was done often enough."""
+        if self.looks >= MOST_LOOKS:
+            return False
+        self.looks += 1
+        self.turns = 0
+        return True
 
     def see_all(self, registers: list[Any], which: Iterable[Register]) -> None:
         for register in which:
@@ -71,13 +89,16 @@ class Observation:
         if value.dtype.kind in "iub" and value.size <= REMEMBERED:
             small = np.asarray(value).tobytes()
         before = self.seen.get(register)
-        if before is None:
-            self.seen[register] = shape, small
-            return
-        if before[0] != shape:
+        self.seen[register] = shape, small
+        if before is not None and before[0] != shape:
             self.other_shapes.add(register)
-        if before[1] != small:
+            if register in self.here:
+                self.moving_shapes.add(register)
+        if before is not None and before[1] != small:
             self.other_values.add(register)
+            if register in self.here:
+                self.moving_values.add(register)
+        self.here.add(register)
 
 
 class _Program:
@@ -116,7 +137,9 @@ class Segment:
         static_inputs: frozenset[Register],
         outputs: tuple[Register, ...],
         constants: dict[Register, Any],
+        inner: Parts | None = None,
     ) -> None:
+        self.inner = inner  # how it runs for signatures that it is not compiled for
         self.instructions, self.inputs, self.outputs, self.constants = instructions, inputs, outputs, constants
         self.static_inputs = static_inputs
         self.guards = instructions[0].guards
@@ -146,12 +169,15 @@ class Segment:
             meeting = self.meetings[key] = _Meeting()
         program = meeting.program
         if program is None:
-            if meeting.is_hopeless or len(self.meetings) > MOST_SIGNATURES:
+            if meeting.is_hopeless or self.has_too_many():
                 self.interpret(registers, work)
                 return
             meeting.runs += 1
             if meeting.runs <= meeting.patience:
-                self._measure(meeting, registers, work)
+                if meeting.runs > 1 and self.inner is not None:
+                    self.interpret(registers, work)
+                else:
+                    self._measure(meeting, registers, work)
                 return
             program = self._compile(meeting, registers)
             if program is None:
@@ -172,14 +198,23 @@ class Segment:
             work.ops += meeting.work[0]
             work.elements += meeting.work[1]
 
+    def has_too_many(self) -> bool:
+        return len(self.meetings) > (MOST_SIGNATURES if self.inner is None else MOST_WITH_PARTS)
+
     def interpret(self, registers: list[Any], work: Work | None) -> None:
+        if self.inner is not None:
+            self.inner.run(registers, None, [], work, None)
+        else:
+            self._op_by_op(registers, work)
+
+    def _op_by_op(self, registers: list[Any], work: Work | None) -> None:
         bring_home(registers, self.inputs)
         for instruction in self.instructions:
             interpret_one(instruction, registers, None, [], work)
 
     def _measure(self, meeting: _Meeting, registers: list[Any], work: Work | None) -> None:
         own = Work()
-        self.interpret(registers, own)
+        self._op_by_op(registers, own)
         meeting.work = own.ops, own.elements
         interpreting = max(own.ops, 1) * AN_OP + own.elements * AN_ELEMENT
         meeting.patience = max(1, min(MOST_PATIENCE, round(2 * COMPILING * len(self.instructions) / interpreting)))
@@ -249,7 +284,11 @@ class Parts:
 
     def __init__(self, steps: list[Step | Segment], frees: list[tuple[Register, ...]]) -> None:
         self.steps = list(zip(steps, frees, strict=True))
-        self.has_segments = any(isinstance(step, Segment) for step in steps)
+        self.segments = [step for step in steps if isinstance(step, Segment)]
+
+    def is_misjudged(self) -> bool:
+        """Whether a segment met too many shapes."""
+        return any(segment.has_too_many() for segment in self.segments)
 
     def run(
         self,

@@ -333,15 +333,13 @@ def all_candidate_sampler_op(xp: Any, true_classes: Any, *, counter: Any, num_sa
 @op("ComputeAccidentalHits", host=True, differentiable=False)
 def compute_accidental_hits_op(xp: Any, true_classes: Any, sampled_candidates: Any, *, num_true: int) -> Any:
     """Where a true class was sampled: its row, its position among the samples, and a weight that shuts it out."""
-    position = {int(candidate): i for i, candidate in enumerate(sampled_candidates)}
-    hits = [
-        (row, position[int(true)])
-        for row, classes in enumerate(true_classes)
-        for true in classes
-        if int(true) in position
-    ]
-    rows, places = np.array(hits, np.int64).reshape(-1, 2).T
-    return rows.astype(np.int32), places, np.full(len(hits), np.finfo(np.float32).min)
+    order = sampled_candidates.argsort(kind="stable")
+    ordered = sampled_candidates[order]
+    true = true_classes.ravel()
+    last = np.searchsorted(ordered, true, side="right") - 1  # of those sampled more than once, the last one counts
+    found = ((last >= 0) & (ordered[last] == true)).nonzero()[0] if len(order) else np.zeros(0, np.int64)
+    rows = (found // max(num_true, 1)).astype(np.int32)
+    return rows, order[last[found]].astype(np.int64), np.full(len(found), np.finfo(np.float32).min)
 
 
 @compute_accidental_hits_op.shape

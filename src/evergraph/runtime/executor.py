@@ -229,7 +229,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             choice.mean_elements = work.elements / max(work.ops, 1)
             interpreting = max(work.ops, 1) * AN_OP + work.elements * AN_ELEMENT
             compiling = COMPILING * sum(1 for _ in every(stage.instructions))
-            saved = interpreting / 2 if stage.parts is not None and stage.parts.has_segments else interpreting
+            saved = interpreting / 2 if stage.parts is not None and stage.parts.segments else interpreting
             choice.patience = max(1, min(MOST_PATIENCE, round(2 * compiling / saved)))
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
@@ -381,6 +381,8 @@ def _bring_home(stage: Stage, registers: list[Any]) -> None:
 def _parts(plan: Plan, stage: Stage) -> Parts | None:
     """The parts of a stage of which enough has been seen."""
     parts: Parts | None = stage.parts
+    if parts is not None and parts.is_misjudged() and stage.seen.look_again():
+        parts = stage.parts = None
     if parts is None and stage.seen is not None and stage.seen.turns >= OBSERVED:
         parts = stage.parts = parts_of_stage(stage, plan.registers)
     return parts
