@@ -31,6 +31,7 @@ EAGER = (
     "autodiff.hessians",
     "autodiff.tape",
     "formats.graphdef",
+    "formats.graph_import",
     "runtime.session",
     "compat.switches",
     "public_names",

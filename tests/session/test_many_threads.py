@@ -226,3 +226,27 @@ def test_everything_at_once(graph, end):
     for thread in runners:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def test_a_close_in_the_middle_of_steps(graph):
+    """Runs that lose their variables say that the session was closed, not that nobody initialised them."""
+    variables = [tf.Variable(tf.ones([40, 40])) for _ in range(4)]
+    x = tf.placeholder(tf.float32, [])
+    steps = [v.assign(tf.tanh(v * x)).op for v in variables]
+    initializer = tf.global_variables_initializer()
+    for _ in range(10):
+        session = tf.Session()
+        session.run(initializer)
+
+        def work(session=session):
+            while True:
+                session.run(steps, {x: 1.0})
+
+        def close(session=session):
+            for _ in range(3):
+                session.run(steps, {x: 1.0})
+            session.close()
+
+        errors = all_of([work, work, work, close])
+        assert set(errors) == {0, 1, 2}
+        assert all(isinstance(e, tf.errors.CancelledError | RuntimeError) for e in errors.values()), errors

@@ -107,7 +107,7 @@ def opened(
     found: kinds.Found, inputs: list[str], outputs: list[str], signature: str, tags: list[str], meta: str | None = None
 ) -> Iterator[Model]:
     """A graph file, a SavedModel, or a checkpoint with its meta graph, ready to run."""
-    from evergraph.formats.graphdef import import_graph_def
+    from evergraph.formats.graph_import import import_graph_def
     from evergraph.framework.graph import Graph
     from evergraph.runtime.session import Session
 

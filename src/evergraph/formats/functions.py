@@ -10,7 +10,7 @@ from typing import Any
 
 from evergraph.formats import messages
 from evergraph.formats.function_def import call_opdef
-from evergraph.formats.graphdef import import_nodes
+from evergraph.formats.graph_import import import_nodes
 from evergraph.framework import dtypes, errors, opdefs, shapes
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph
@@ -88,7 +88,9 @@ def _output_starts(node: Any, outer: Graph) -> dict[str, int]:
     """Where each named output of a node begins among all its outputs."""
     opdef = opdefs.usable(node.op) or call_opdef(outer, node.op)
     if opdef is None:
-        raise errors.NotFoundError(None, None, f"Op type not registered: {node.op!r}, of node {node.name!r} of a function")
+        raise errors.NotFoundError(
+            None, None, f"Op type not registered: {node.op!r}, of node {node.name!r} of a function"
+        )
     starts, at = {}, 0
     for arg in opdef.outputs:
         starts[arg.name] = at

@@ -171,7 +171,7 @@ class BaseSession:
         if options is not None or run_metadata is not None:
             computed = trace.run_with_options(self, plan, fed, options, run_metadata)
         else:
-            computed = execute(plan, self._state, fed, None, self._deadline())
+            computed = self._execute(plan, fed)
         if call.echoes:
             given = [value for key, whole in feed_dict.items() for _, value in _feed_pairs(key, whole)]
             computed = list(computed)
@@ -179,6 +179,14 @@ class BaseSession:
                 computed[fetch] = given_strings(given[feed])
         where = call.fetches
         return computed[0] if where.single else where.values(computed)
+
+    def _execute(self, plan: Plan, fed: list[Any]) -> list[Any]:
+        try:
+            return execute(plan, self._state, fed, None, self._deadline())
+        except errors.FailedPreconditionError:
+            if self._closed:  # in the middle of the run: its variables are gone
+                raise errors.CancelledError(None, None, "Session has been closed.") from None
+            raise
 
     def _deadline(self, timeout: int = 0) -> float | None:
         """When a run that starts now gives up waiting; `timeout` (ms) goes before the session's own."""
@@ -257,7 +265,7 @@ class BaseSession:
             if options is not None or run_metadata is not None:
                 computed = trace.run_with_options(self, plan, fed, options, run_metadata)
             else:
-                computed = execute(plan, self._state, fed, None, self._deadline())
+                computed = self._execute(plan, fed)
             return computed[0] if taken.single else taken.values(computed)
 
         if accept_options:

@@ -51,9 +51,12 @@ _ONLY_CHECKS = frozenset(("Assert", "CheckNumerics"))
 
 # Kernels that may wait, or take so long that calling them together is no gain.
 _NOT_EACH = frozenset(
-    "BatchMatMul BatchMatMulV2 Conv2D MapDefun MatMul ParseSingleExample PartitionedCall PyFuncStateless "
+    "BatchMatMul BatchMatMulV2 MapDefun MatMul ParseSingleExample PartitionedCall PyFuncStateless "
     "StatefulPartitionedCall SymbolicGradient".split()
 )
+
+
+_NETWORKS = ("AvgPool", "Conv", "DepthwiseConv", "FusedBatchNorm", "MaxPool")  # what such names begin with
 
 
 @dataclass(slots=True)
@@ -415,7 +418,7 @@ def _branching_step(i: Instruction, kinds: dict[Register, str], shared: set[Regi
 
 def _row_rule(i: Instruction, at: set[int]) -> Rule | None:
     kind = i.op.type
-    if kind in _NOT_EACH:
+    if kind in _NOT_EACH or kind.startswith(_NETWORKS):
         return None
     if kind in stacked_rows.RULES and not (kind == "Slice" and at == {0}):
         return stacked_rows.RULES[kind]

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from evergraph.formats import files, large_constants, messages
-from evergraph.formats.graphdef import import_graph_def
+from evergraph.formats.graph_import import import_graph_def
 from evergraph.formats.text import from_text
 from evergraph.runtime.session import Session
 from evergraph.training.checkpoint_management import checkpoint_exists

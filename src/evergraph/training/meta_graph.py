@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from evergraph.formats import files, large_constants
-from evergraph.formats.graphdef import attr_from_proto, attr_to_proto, import_graph_def
+from evergraph.formats.graph_import import import_graph_def
+from evergraph.formats.graphdef import attr_from_proto, attr_to_proto
 from evergraph.formats.text import from_text
 from evergraph.framework import opdefs
 from evergraph.framework.api import public

@@ -74,7 +74,7 @@ class Lockstep:
                 which = which[(seen == np.frombuffer(key, np.uint8)).all(axis=1)]
             owner = record[which]
             again = owner[1:] == owner[:-1]  # the last of several counts: left to be read alone
-            if again.any():
+            if _some(again):
                 self.good[owner[1:][again]] = False
             self._found.append(self._lists(kind, owner, value_start[which], end[which]))
 
@@ -82,7 +82,7 @@ class Lockstep:
         """The values of a wanted feature, of the good records."""
         found = self._found[place]
         position = np.arange(len(self.good))
-        if not self.good.all():
+        if not _all(self.good):
             chosen = self.good[found.record]
             found = _Lists(*(part[chosen] for part in found))
             position = np.cumsum(self.good) - 1
@@ -112,13 +112,13 @@ class Lockstep:
         while record.size:
             start, end, ok = self._span(at + 1, limit)
             ok &= self._buffer[at] == 0x0A
-            if not ok.all() or len(found) == _MOST_FEATURES:
+            if not _all(ok) or len(found) == _MOST_FEATURES:
                 ok &= len(found) < _MOST_FEATURES
                 self.good[record[~ok]] = False
                 record, start, end, limit = record[ok], start[ok], end[ok], limit[ok]
             found.append((record, start, end))
             more = end < limit
-            if more.all():
+            if _all(more):
                 at = end
             else:
                 record, at, limit = record[more], end[more], limit[more]
@@ -144,13 +144,13 @@ class Lockstep:
     def _lists(self, kind: int, record: np.ndarray, start: np.ndarray, end: np.ndarray) -> _Lists:
         """Where the elements are in features of one kind; a record whose list is otherwise is not good."""
         size = end - start
-        if not size.all():  # a feature that lists nothing counts as missing
+        if not _all(size):  # a feature that lists nothing counts as missing
             record, start, end, size = (part[size > 0] for part in (record, start, end, size))
         head = self._windows(4)[start].view("<u4").reshape(-1)  # kind, length of the list, 0a, length of what is inside
         inner_size = (head >> 24).astype(np.int64)
         usual = (head & 0xFF00FF == kind | 0x0A0000) & (head >> 8 & 0xFF == size - 2) & (size < 0x80)
         usual &= inner_size <= size - 4 if kind == BYTES else inner_size == size - 4
-        if usual.all():  # short lists that are not empty
+        if _all(usual):  # short lists that are not empty
             inner, ok = start + 4, usual
             inner_end = inner + inner_size
         else:
@@ -169,7 +169,7 @@ class Lockstep:
             ok &= (end - inner) % 4 == 0
         elif kind != BYTES:
             ok &= (self._buffer[np.clip(end - 1, 0, self._limit)] < 0x80) | (inner == end)
-        if not ok.all():
+        if not _all(ok):
             self.good[record[~ok]] = False
             record, inner, inner_end, end = record[ok], inner[ok], inner_end[ok], end[ok]
         return _Lists(record, inner, inner_end, end)
@@ -180,14 +180,14 @@ class Lockstep:
         at = at + 1
         more = length >= 0x80
         ok = None
-        if more.any():
+        if _some(more):
             length &= 0x7F
             for shift in (7, 14, 21):
                 byte = self._buffer[np.minimum(at, self._limit)]
                 length += np.where(more, (byte & 0x7F).astype(np.int64) << shift, 0)
                 at = at + more
                 more &= byte >= 0x80
-                if not more.any():
+                if not _some(more):
                     break
             else:
                 ok = ~more
@@ -221,7 +221,7 @@ class Lockstep:
 
     def _floats(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sizes = end - start
-        if (sizes == sizes[0]).all():
+        if _all(sizes == sizes[0]):
             rows = self._windows(int(sizes[0]))[start] if sizes[0] else np.zeros((len(sizes), 0), np.uint8)
             return rows.reshape(-1).view("<f4"), sizes // 4
         at = np.repeat(start, sizes // 4) + 4 * ranges(np.zeros_like(sizes), sizes // 4)
@@ -229,7 +229,7 @@ class Lockstep:
 
     def _ints(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sizes = end - start
-        if (sizes == 1).all():
+        if _all(sizes == 1):
             return self._buffer[start].astype(np.int64), sizes
         if sizes.max() <= 10 and sizes.min() > 0:  # perhaps a single number each
             rows = self._windows(10)[start]
@@ -242,6 +242,15 @@ class Lockstep:
         ends = np.concatenate([[0], np.cumsum(encoded < 0x80)])
         stops = np.cumsum(sizes)
         return values, ends[stops] - ends[stops - sizes]
+
+
+def _all(flags: np.ndarray) -> bool:
+    """Whether none is 0; for a handful of them a third of the time of `flags.all()`."""
+    return int(np.count_nonzero(flags)) == flags.size
+
+
+def _some(flags: np.ndarray) -> bool:
+    return int(np.count_nonzero(flags)) > 0
 
 
 def objects(values: list[bytes]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.formats import files
-from evergraph.formats.graphdef import import_graph_def
+from evergraph.formats.graph_import import import_graph_def
 from evergraph.framework import errors
 from evergraph.framework.api import public
 from evergraph.framework.convert import as_text
