@@ -20,6 +20,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +145,8 @@ def _path(name: str) -> Path:
 def _surroundings() -> bytes:
     """What every program follows from."""
     import jax
-    import jaxlib.version
 
-    about: list[Any] = [sys.version, np.__version__, jax.__version__, jaxlib.version.__version__, jax.default_backend()]
+    about: list[Any] = [sys.version, np.__version__, jax.__version__, version("jaxlib"), jax.default_backend()]
     about.append([d.device_kind for d in jax.local_devices()])
     about.append(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     about.append(sorted((k, v) for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_", "EVERGRAPH_"))))
