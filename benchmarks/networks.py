@@ -212,7 +212,7 @@ def lstm(tf):
 NETWORKS = {
     f.__name__: f
     for f in (
-        cnn_train, cnn_infer, resnet50_train, resnet50_infer, resnet50_infer_one, mobilenet_infer, word2vec, transformer,
-        lstm,
+        cnn_train, cnn_infer, resnet50_train, resnet50_infer, resnet50_infer_one, mobilenet_infer, word2vec,
+        transformer, lstm,
     )
 }  # fmt: skip

@@ -3,8 +3,8 @@
     python tools/list_unicode_scripts.py
 
 Runs under TensorFlow 1.15.5 and Python 3.7. The numbers are those of ICU's `UScriptCode`, which is what
-`tf.strings.unicode_script` gives. One line for each run of code points of one script: the first one, in hexadecimal, and
-the number.
+`tf.strings.unicode_script` gives. One line for each run of code points of one script: the first one, in hexadecimal,
+and the number.
 """
 
 from pathlib import Path

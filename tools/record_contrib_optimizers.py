@@ -1,6 +1,7 @@
 """Record the steps of optimizers under TensorFlow 1.15.
 
-    TF_CPP_MIN_LOG_LEVEL=3 python3.7 tools/record_contrib_optimizers.py tests/training/recordings/contrib_optimizers.json
+    TF_CPP_MIN_LOG_LEVEL=3 python3.7 tools/record_contrib_optimizers.py \\
+        tests/training/recordings/contrib_optimizers.json
 
 Runs under a Python that has TensorFlow 1.15. The cases are in tests/training/cases_contrib_optimizers.py.
 """

@@ -1,4 +1,4 @@
-"""Record graphs with `If`, `While`, `Case`, calls and lists of tensors, and their gradients as TensorFlow computes them.
+"""Record graphs with `If`, `While`, `Case`, calls and lists of tensors, and their gradients by TensorFlow.
 
     python tools/record_control_flow_v2.py tf1       under TensorFlow 1.15.5 with control flow v2
     python tools/record_control_flow_v2.py tf2       under TensorFlow 2.21, as functions of a SavedModel
@@ -89,8 +89,8 @@ def called(x):
 
 
 PROGRAMS = [
-    branch, branch_in_branch, cases, loop, loop_of_many_trips, branch_in_loop, loop_in_loop, loop_in_branch, arrays, mapped,
-    called,
+    branch, branch_in_branch, cases, loop, loop_of_many_trips, branch_in_loop, loop_in_loop, loop_in_branch, arrays,
+    mapped, called,
 ]  # fmt: skip
 IS_TF2 = tf.__version__.startswith("2")
 

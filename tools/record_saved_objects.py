@@ -4,8 +4,8 @@ Run by a Python that has TensorFlow 2, which the tests themselves never need:
 
     python tools/record_saved_objects.py
 
-Writes tests/training/recordings/objects_of_tf2: a module with variables in a list and a dict, a table, an asset, functions
-with defaults and several signatures.
+Writes tests/training/recordings/objects_of_tf2: a module with variables in a list and a dict, a table, an asset,
+functions with defaults and several signatures.
 """
 
 import os

@@ -2,8 +2,8 @@
 
     TF_CPP_MIN_LOG_LEVEL=3 python3.7 tools/record_training_loops.py tests/training/recordings/training_loops.json
 
-Runs under a Python that has TensorFlow 1.15. The scenarios are in tests/training/cases_training_loops.py, and are run by
-the test with Evergraph in TensorFlow's place.
+Runs under a Python that has TensorFlow 1.15. The scenarios are in tests/training/cases_training_loops.py, and are run
+by the test with Evergraph in TensorFlow's place.
 """
 
 import importlib.util

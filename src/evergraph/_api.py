@@ -272,8 +272,8 @@ MESSAGES = (
 
 SUMMARY_MESSAGES = ("Event", "SessionLog", "Summary", "SummaryDescription", "TaggedRunMetadata")
 TRAIN_MESSAGES = (
-    "BytesList", "ClusterDef", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
-    "JobDef", "SaverDef", "SequenceExample", "ServerDef",
+    "BytesList", "ClusterDef", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList",
+    "Int64List", "JobDef", "SaverDef", "SequenceExample", "ServerDef",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Datasets give what TensorFlow 1.15.5 gives: the same graphs, elements in the same order, errors at the same places."""
+"""Datasets give what TensorFlow 1.15.5 gives: the same graphs, order of elements, and errors at the same places."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""Ways that take fewer steps give the same as those that do not: elements computed together, rows gathered by number."""
+"""Ways that take fewer steps give the same as those that do not: elements computed together, rows taken by number."""
 
 import subprocess
 import sys

@@ -88,7 +88,8 @@ def test_checkpoints_are_listed_without_protobuf(tmp_path):
         writer.add("a", np.zeros([2, 3], np.float32))
     code = (
         "import sys; from evergraph.formats.bundle import BundleReader;"
-        f"r = BundleReader({prefix!r}); print(r.names(), r.shape('a'), r.dtype('a').name, 'google.protobuf' in sys.modules)"
+        f"r = BundleReader({prefix!r}); print(r.names(), r.shape('a'), r.dtype('a').name, "
+        "'google.protobuf' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "['a'] (2, 3) float32 False\n"

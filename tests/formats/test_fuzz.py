@@ -1,4 +1,4 @@
-"""Files with valid checksums and lying contents, and messages with any byte changed: errors of known classes, at once."""
+"""Files with valid checksums and lying contents, and messages with any byte changed: known errors, at once."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Programs whose data goes through queues: producers, batches, readers, staging areas, accumulators, tables, printing."""
+"""Programs whose data goes through queues: producers, batches, readers, staging areas, accumulators, tables, prints."""
 
 import numpy as np
 

@@ -124,7 +124,8 @@ def check_records():
 if __name__ == "__main__":
     tf.logging.set_verbosity(tf.logging.ERROR)
     for check in (
-        check_checkpoints, check_graph, check_saved_model, check_objects, check_saved_objects, check_events, check_records,
+        check_checkpoints, check_graph, check_saved_model, check_objects, check_saved_objects, check_events,
+        check_records,
     ):  # fmt: skip
         check()
         print("ok", check.__name__)

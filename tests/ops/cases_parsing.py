@@ -34,7 +34,7 @@ def varint(n):
 
 
 def feature(values):
-    """A feature: of a list of numbers or bytes; None for one without a list, "bytes", "floats" or "ints" for no elements."""
+    """A feature: of a list of numbers or bytes; None for no list, "bytes", "floats" or "ints" for no elements."""
     if values is None:
         return b""
     if isinstance(values, str):

@@ -308,7 +308,8 @@ BINARY = {
     "add": lambda tf, r, x: r + x, "radd": lambda tf, r, x: x + r, "sub": lambda tf, r, x: r - x,
     "rsub": lambda tf, r, x: x - r, "mul": lambda tf, r, x: r * x, "div": lambda tf, r, x: r / x,
     "floordiv": lambda tf, r, x: r // x, "mod": lambda tf, r, x: r % x, "pow": lambda tf, r, x: abs(r) ** x,
-    "less": lambda tf, r, x: r < x, "equal": lambda tf, r, x: tf.equal(r, x), "maximum": lambda tf, r, x: tf.maximum(r, x),
+    "less": lambda tf, r, x: r < x, "equal": lambda tf, r, x: tf.equal(r, x),
+    "maximum": lambda tf, r, x: tf.maximum(r, x),
 }  # fmt: skip
 for _name, _call in BINARY.items():
     case(_name + "_scalar", lambda tf, v, s, f=_call: f(tf, rows(tf, v, s), 2.0), VALUES, SPLITS)

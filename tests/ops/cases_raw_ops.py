@@ -19,11 +19,13 @@ case("all_candidate_sampler", lambda tf, x: tf.raw_ops.AllCandidateSampler(
 case("approximate_equal", lambda tf, x, y: tf.raw_ops.ApproximateEqual(x=x, y=y, tolerance=0.1),
      F32([1, 1.05, 2, np.nan]), F32([1, 1.1, 2.2, np.nan]), gradient=False)  # fmt: skip
 for _x, _y in ((False, False), (True, False), (False, True), (True, True)):
-    case(f"batch_mat_mul_{_x}_{_y}", lambda tf, a, b, _x=_x, _y=_y: tf.raw_ops.BatchMatMul(x=a, y=b, adj_x=_x, adj_y=_y),
+    case(f"batch_mat_mul_{_x}_{_y}",
+         lambda tf, a, b, _x=_x, _y=_y: tf.raw_ops.BatchMatMul(x=a, y=b, adj_x=_x, adj_y=_y),
          MATRICES.transpose(0, 2, 1) if _x else MATRICES,
          MATRICES if _y else MATRICES.transpose(0, 2, 1))  # fmt: skip
 case("batch_mat_mul_complex", lambda tf, a, b: tf.raw_ops.BatchMatMul(x=a, y=b, adj_x=True),
-     (MATRICES + 1j * MATRICES[::-1]).astype(np.complex128), MATRICES.astype(np.complex128), gradient=False)  # fmt: skip
+     (MATRICES + 1j * MATRICES[::-1]).astype(np.complex128), MATRICES.astype(np.complex128),
+     gradient=False)  # fmt: skip
 case("space_to_batch", lambda tf, x, p: tf.raw_ops.SpaceToBatch(input=x, paddings=p, block_size=2),
      floats(1, 3, 4, 2, dtype=F64), np.int32([[0, 1], [0, 0]]))  # fmt: skip
 case("batch_to_space", lambda tf, x, c: tf.raw_ops.BatchToSpace(input=x, crops=c, block_size=2),
@@ -64,7 +66,8 @@ case("reverse_v1", lambda tf, x, d: tf.raw_ops.Reverse(tensor=x, dims=d), floats
      np.array([True, False]))  # fmt: skip
 case("softplus_grad", lambda tf, g, x: tf.raw_ops.SoftplusGrad(gradients=g, features=x),
      floats(5, dtype=F64), 20 * floats(5, dtype=F64))  # fmt: skip
-case("scatter_nd_non_aliasing_add", lambda tf, x, i, u: tf.raw_ops.ScatterNdNonAliasingAdd(input=x, indices=i, updates=u),
+case("scatter_nd_non_aliasing_add",
+     lambda tf, x, i, u: tf.raw_ops.ScatterNdNonAliasingAdd(input=x, indices=i, updates=u),
      floats(5, dtype=F64), np.int32([[1], [3], [1]]), floats(3, dtype=F64))  # fmt: skip
 case("random_gamma_grad", lambda tf, a, s: tf.raw_ops.RandomGammaGrad(alpha=a, sample=s),
      F64([0.5, 1.0, 3.0]), F64([0.2, 1.5, 2.0]), gradient=False, rtol=1e-9)  # fmt: skip

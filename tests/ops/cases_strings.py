@@ -313,8 +313,9 @@ case(
         x[:, 1:], x[0, ::-1], tf.transpose(x), tf.expand_dims(x, 0), tf.squeeze(tf.expand_dims(x, 0)), tf.identity(x),
         tf.where([True, False], x, tf.reverse(x, [0])), tf.reverse(x, [1]), tf.fill([2], "q"), tf.zeros_like(x),
         tf.shape(x), tf.size(x), tf.rank(x), tf.gather_nd(x, [[0, 1]]), tf.slice(x, [0, 1], [2, 1]),
-        tf.broadcast_to(x[0], [2, 3]), tf.boolean_mask(x, [False, True]), tf.pad(x, [[1, 0], [0, 1]], constant_values="p"),
-        tf.placeholder_with_default(x, None), tf.scatter_nd([[1], [3]], x[:, 0], [4]),
+        tf.broadcast_to(x[0], [2, 3]), tf.boolean_mask(x, [False, True]),
+        tf.pad(x, [[1, 0], [0, 1]], constant_values="p"), tf.placeholder_with_default(x, None),
+        tf.scatter_nd([[1], [3]], x[:, 0], [4]),
     ] + tf.unstack(x) + tf.split(x, 3, 1),
     MATRIX,
 )  # fmt: skip

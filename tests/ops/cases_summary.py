@@ -1,4 +1,4 @@
-"""Summaries of numbers and sound, as bytes. (Images: PNGs that differ in bytes are equal in pixels, see test_summary.)"""
+"""Summaries of numbers and sound, as bytes. (Images: PNGs whose bytes differ are equal in pixels, see test_summary.)"""
 
 import numpy as np
 from ops.case import Case

@@ -155,10 +155,13 @@ case("ints", lambda tf, n: lists(tf).tensor_list_gather(lists(tf).tensor_list_fr
 
 for _name, _call in {
     "no_such_item": lambda tf, L, x: L.tensor_list_get_item(L.tensor_list_from_tensor(x, [2]), 3, tf.float32),
-    "no_place": lambda tf, L, x: L.tensor_list_length(L.tensor_list_set_item(L.tensor_list_from_tensor(x, [2]), 3, x[0])),
+    "no_place": lambda tf, L, x: L.tensor_list_length(
+        L.tensor_list_set_item(L.tensor_list_from_tensor(x, [2]), 3, x[0])),
     "nothing_to_pop": lambda tf, L, x: L.tensor_list_pop_back(L.empty_tensor_list([2], tf.float32), tf.float32)[1],
-    "full": lambda tf, L, x: L.tensor_list_length(L.tensor_list_push_back(L.empty_tensor_list([2], tf.float32, 0), x[0])),
-    "wrong_shape": lambda tf, L, x: L.tensor_list_length(L.tensor_list_push_back(L.empty_tensor_list([3], tf.float32), x[0])),
+    "full": lambda tf, L, x: L.tensor_list_length(
+        L.tensor_list_push_back(L.empty_tensor_list([2], tf.float32, 0), x[0])),
+    "wrong_shape": lambda tf, L, x: L.tensor_list_length(
+        L.tensor_list_push_back(L.empty_tensor_list([3], tf.float32), x[0])),
     "wrong_type": lambda tf, L, x: L.tensor_list_push_back(L.empty_tensor_list([2], tf.int32), x[0]),
     "wrong_element_shape": lambda tf, L, x: L.tensor_list_stack(L.tensor_list_from_tensor(x, [2]), tf.float32, -1, [3]),
     "nothing_set": lambda tf, L, x: L.tensor_list_stack(L.tensor_list_reserve(None, 3, tf.float32), tf.float32),

@@ -12,8 +12,11 @@ from evergraph.formats import messages
     ("value", "dtype", "text"),
     [
         (10.0, None, "dtype: DT_FLOAT\ntensor_shape {\n}\nfloat_val: 10\n"),
-        ([1, 2], None, 'dtype: DT_INT32\ntensor_shape {\n  dim {\n    size: 2\n  }\n}\ntensor_content: "\\001\\000\\000\\000\\002\\000\\000\\000"\n'),
-        (["a", b"\xff"], None, 'dtype: DT_STRING\ntensor_shape {\n  dim {\n    size: 2\n  }\n}\nstring_val: "a"\nstring_val: "\\377"\n'),
+        ([1, 2], None,
+         'dtype: DT_INT32\ntensor_shape {\n  dim {\n    size: 2\n  }\n}\n'
+         'tensor_content: "\\001\\000\\000\\000\\002\\000\\000\\000"\n'),
+        (["a", b"\xff"], None,
+         'dtype: DT_STRING\ntensor_shape {\n  dim {\n    size: 2\n  }\n}\nstring_val: "a"\nstring_val: "\\377"\n'),
         (True, None, "dtype: DT_BOOL\ntensor_shape {\n}\nbool_val: true\n"),
         (3, tf.int64, "dtype: DT_INT64\ntensor_shape {\n}\nint64_val: 3\n"),
         ([(5,)], tf.qint8, "dtype: DT_QINT8\ntensor_shape {\n  dim {\n    size: 1\n  }\n}\nint_val: 5\n"),

@@ -117,7 +117,8 @@ def test_an_iterator_whose_threads_are_in_the_parent():
             session.run(iterator.initializer)
             assert session.run(element) == 0
             assert in_a_child(lambda: session.run(element).tobytes()).startswith(
-                b"FailedPreconditionError: The threads of this iterator are in the process that this one was forked from"
+                b"FailedPreconditionError: The threads of this iterator are in the process that this one was "
+                b"forked from"
             )
 
             def anew():

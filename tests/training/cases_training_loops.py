@@ -1,4 +1,4 @@
-"""Training loops whose course was recorded with TensorFlow 1.15 (tools/record_training_loops.py). Python 3.7 reads this.
+"""Training loops recorded with TensorFlow 1.15 (tools/record_training_loops.py). Python 3.7 reads this, too.
 
 Each case is a function of the module `tf` and a folder; what it gives is compared with what TensorFlow gave, and so are
 the lines it logs.
@@ -55,7 +55,7 @@ def run(tf, name):
 
 
 def _noise(line, name):
-    """Warnings of TensorFlow about itself; and of a step that stands still where TensorFlow reads it before or after."""
+    """Warnings of TensorFlow about itself; and of a step that stands still, which TensorFlow reads before or after."""
     if "It seems that global step" in line:
         return name != "a_step_that_stands_still"
     if line.startswith("WARNING") and "global step" not in line and "NaN" not in line:

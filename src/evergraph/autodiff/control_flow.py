@@ -172,8 +172,8 @@ def _of_functions(name: str) -> Any:
 
 # Younger than TF 1.15; TF 2 writes it.
 opdefs.register(
-    "StatelessCase(branch_index: int32, input: list(Tin)) -> (output: list(Tout)) | Tin: list(type) >= 0 | Tout: list(type) >= 0 | "
-    "branches: list(func) >= 1 | output_shapes: list(shape) = []"
+    "StatelessCase(branch_index: int32, input: list(Tin)) -> (output: list(Tout)) | Tin: list(type) >= 0 | "
+    "Tout: list(type) >= 0 | branches: list(func) >= 1 | output_shapes: list(shape) = []"
 )
 for _name, _kinds in {
     "gradient_of_branches": ("If", "StatelessIf", "Case", "StatelessCase"),

@@ -8,8 +8,8 @@
       of what it was
 
 The forward loop gets the lists as further loop variables, once gradients are asked for. What stays the same in all
-iterations is in no list; its gradient is summed. Both are ordinary ops on ordinary values, lists of tensors included, so
-that gradients of gradients follow by the same rules.
+iterations is in no list; its gradient is summed. Both are ordinary ops on ordinary values, lists of tensors included,
+so that gradients of gradients follow by the same rules.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _describe(t: Tensor, of: Tensor) -> None:
 
 
 def gradient_of_call(op: Operation, *grads: Any) -> list[Any]:
-    """The gradient of PartitionedCall: a call of the derivative, to which the call passes on what has an effect in it."""
+    """The gradient of PartitionedCall: a call of the derivative, which is given what has an effect in the call."""
     graph, inputs = op.graph, op.inputs
     forward = body_of(graph, op.attrs["f"])
     replay = Replay(graph, forward, inputs, f"{forward.function_name}_grad", [g is not None for g in grads])

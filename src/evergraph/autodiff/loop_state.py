@@ -221,8 +221,8 @@ class LoopStates:
         forward = while_context_of(op)
         if forward is None:
             raise ValueError(
-                f"Failed to call gradients on a while loop without properly serializing graph via MetaGraphDef: the loop "
-                f"of '{op.name}' was imported from a GraphDef, which does not say what belongs to it"
+                "Failed to call gradients on a while loop without properly serializing graph via MetaGraphDef: the "
+                f"loop of '{op.name}' was imported from a GraphDef, which does not say what belongs to it"
             )
         if forward in self._states:
             return

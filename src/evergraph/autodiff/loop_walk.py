@@ -166,7 +166,7 @@ class LoopWalk(Walk):
                 break
             todo.extend(t.op for t in current.inputs)
         raise ValueError(
-            f"Cannot compute gradient inside while loop with respect to op '{target.name}'. We do not support taking the "
-            "gradient wrt or through the initial value of a loop variable. Gradients can be computed through loop "
+            f"Cannot compute gradient inside while loop with respect to op '{target.name}'. We do not support taking "
+            "the gradient wrt or through the initial value of a loop variable. Gradients can be computed through loop "
             "invariants or wrt the input parameters to the loop body."
         )

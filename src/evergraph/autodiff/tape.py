@@ -1,4 +1,4 @@
-"""`tf.GradientTape` and `tf.function`, where a graph is built: gradients need no recording there, functions no tracing."""
+"""`tf.GradientTape` and `tf.function` where a graph is built: gradients need no recording, functions no tracing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class GradientTape:
         output_gradients: Any = None,
         unconnected_gradients: Any = UnconnectedGradients.NONE,
     ) -> Any:
-        """Derivatives of the sum of `target` with respect to `sources`, in their structure; None where there is none."""
+        """Derivatives of the sum of `target` with respect to `sources`, in their structure; or None where none is."""
         self._use()
         flat = nest.flatten(sources)
         weights = None if output_gradients is None else nest.flatten(output_gradients)

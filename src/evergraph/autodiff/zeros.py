@@ -1,4 +1,4 @@
-"""Zeros for what received no gradient: a source that nothing depends on, or one output of an op among others that did."""
+"""Zeros for what received no gradient: a source that nothing depends on, or one output of an op whose others did."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def _zeros_of_other_branch(op: Operation, t: Tensor) -> Tensor:
     branch = op._control_flow_context
     if branch.is_while:
         raise ValueError(
-            f"Cannot compute gradient inside while loop through {op.name!r}. We do not support taking the gradient wrt or "
-            "through the initial value of a loop variable. Gradients can be computed through loop invariants or wrt the "
-            "input parameters to the loop body."
+            f"Cannot compute gradient inside while loop through {op.name!r}. We do not support taking the gradient wrt "
+            "or through the initial value of a loop variable. Gradients can be computed through loop invariants or wrt "
+            "the input parameters to the loop body."
         )
     value = switch(op.inputs[0], branch.pred)[1 - branch.branch]
     # Control inputs wait for a whole op, not for one of its outputs: hence an op on this branch.

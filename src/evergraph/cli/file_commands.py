@@ -24,8 +24,8 @@ _meta = click.option("--meta", metavar="FILE", help="The graph of a checkpoint; 
 def inspect(path: str, as_json: bool) -> None:
     """Show what is in a file.
 
-    PATH is a checkpoint (its name, or the directory), a GraphDef (.pb, .pbtxt), a meta graph, a SavedModel, event files,
-    TFRecords (also compressed), or weights in .h5, .npz or .safetensors.
+    PATH is a checkpoint (its name, or the directory), a GraphDef (.pb, .pbtxt), a meta graph, a SavedModel, event
+    files, TFRecords (also compressed), or weights in .h5, .npz or .safetensors.
     """
     from evergraph.cli import kinds, looking, showing
 
@@ -118,7 +118,7 @@ def freeze(
     clear_devices: bool,
     as_json: bool,
 ) -> None:
-    """Make one GraphDef, with constants in place of variables, of a checkpoint and its meta graph, or of a SavedModel."""
+    """Make one GraphDef, with constants for variables, of a checkpoint and its meta graph, or of a SavedModel."""
     from evergraph.cli import converting, kinds
 
     choices = converting.Choices([], converting.split(outputs), {}, signature, converting.split([tags]), meta)

@@ -44,7 +44,8 @@ def _weights(told: dict[str, Any]) -> None:
         click.echo()
     total = told["total"]
     click.echo(
-        f"{count_text(total['tensors'], 'tensor')}, {count_text(total['elements'], 'element')}, {size_text(total['bytes'])}"
+        f"{count_text(total['tensors'], 'tensor')}, {count_text(total['elements'], 'element')}, "
+        f"{size_text(total['bytes'])}"
     )
 
 

@@ -253,7 +253,8 @@ OURS: dict[str, dict[str, str]] = {
             )
         },
         **{
-            name: f"ops.distributions.softplus_sums:{name}" for name in ("reduce_weighted_logsumexp", "softplus_inverse")
+            name: f"ops.distributions.softplus_sums:{name}"
+            for name in ("reduce_weighted_logsumexp", "softplus_inverse")
         },
         **{
             name: f"ops.distributions.triangles:{name}"

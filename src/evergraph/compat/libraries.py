@@ -24,6 +24,6 @@ def load_op_library(library_filename: str) -> Any:
     raise errors.UnimplementedError(
         None,
         None,
-        f"{library_filename} holds kernels compiled for TensorFlow, which cannot run here. Replace the op by others, or by a "
-        "tf.py_func with tf.RegisterGradient for its gradient.",
+        f"{library_filename} holds kernels compiled for TensorFlow, which cannot run here. Replace the op by others, "
+        "or by a tf.py_func with tf.RegisterGradient for its gradient.",
     )

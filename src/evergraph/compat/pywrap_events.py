@@ -1,4 +1,4 @@
-"""`tensorflow.python.pywrap_tensorflow.EventsWriter`: what programs write event files with that go below `FileWriter`."""
+"""`tensorflow.python.pywrap_tensorflow.EventsWriter`: how programs that go below `FileWriter` write event files."""
 
 from __future__ import annotations
 

@@ -221,8 +221,8 @@ class _Writer:
                 raise errors.InvalidArgumentError(
                     None,
                     call,
-                    f"SymGrad expects to return {len(call.outputs)} (s) outputs but get {len(body.results)} (s) outputs "
-                    f"instead: {body.function_name!r} gives them",
+                    f"SymGrad expects to return {len(call.outputs)} (s) outputs but get {len(body.results)} (s) "
+                    f"outputs instead: {body.function_name!r} gives them",
                 )
         elif call.type in _BY_ATTRIBUTE:
             executor = call.attrs.get("executor_type", b"")

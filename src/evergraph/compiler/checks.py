@@ -145,8 +145,8 @@ def checks_apart(function: Callable[..., Any], *args: Any) -> tuple[Checks | Non
     """Split `function(*args) -> (outputs, writes, conditions)`, whose first argument is given away.
 
     Returns:
-        The checks (None if there are none), and `main(*args) -> (outputs, writes, None)`; or None when the conditions are
-        too much work to be computed twice.
+        The checks (None if there are none), and `main(*args) -> (outputs, writes, None)`; or None when the conditions
+        are too much work to be computed twice.
     """
     import jax
     from jax.extend.core import Literal, jaxpr_as_fun

@@ -7,8 +7,8 @@ in creation order. So every run is deterministic.
     v0 ──► assign_add(1) ──► v1 ──► assign_add(2) ──► v2
      └─ a read that waits for nothing sees v0; a read with a control edge from the first assign_add sees v1
 
-A reference variable is read through an Identity, `w/read`, which TF 1 gives the variable's own buffer: whoever reads the
-Identity after a write finds the new value there. So an Identity of a reference is no read of its own; each of its
+A reference variable is read through an Identity, `w/read`, which TF 1 gives the variable's own buffer: whoever reads
+the Identity after a write finds the new value there. So an Identity of a reference is no read of its own; each of its
 readers is.
 
 A fetch of a reference, or of an Identity of one, is looked at when the run is over: it gives the variable's last value.

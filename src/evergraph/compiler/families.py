@@ -23,8 +23,8 @@ from evergraph.compiler.plan import Instruction, Register
 SMALLEST_FAMILY = 32
 # Variables of more elements are worth a kernel of their own.
 LARGEST_MEMBER = 4_096
-# A program of so many instructions is compiled in pieces (pieces.py), of which fewer are alike with families across them:
-# 16 CPU seconds for ResNet-50's training step, and 25 with families. It has some only if they halve it.
+# A program of so many instructions is compiled in pieces (pieces.py), of which fewer are alike with families across
+# them: 16 CPU seconds for ResNet-50's training step, and 25 with families. It has some only if they halve it.
 LARGE_PROGRAM = 1_000
 
 

@@ -1,12 +1,13 @@
 """Programs on disk, whole: a second process neither traces nor compiles what an earlier one did.
 
-JAX's own cache (disk_cache.py) is asked after a program was traced and lowered, and for a network of some hundred layers
-that takes seconds. So most executables are kept here instead, under a name that is made of what tracing starts from:
+JAX's own cache (disk_cache.py) is asked after a program was traced and lowered, and for a network of some hundred
+layers that takes seconds. So most executables are kept here instead, under a name that is made of what tracing starts
+from:
 
 - the stage: its instructions with attributes, registers, constants and static shapes, and loops with all they hold;
 - shapes and types of everything that comes in, and the values of what is known while tracing;
-- Evergraph's own source files, the versions of JAX and NumPy, Python's, all settings of JAX, the environment variables of
-  JAX, XLA and Evergraph, and how many cores there are; the kind of machine is in the folder's name.
+- Evergraph's own source files, the versions of JAX and NumPy, Python's, all settings of JAX, the environment variables
+  of JAX, XLA and Evergraph, and how many cores there are; the kind of machine is in the folder's name.
 
 Whatever of that changes, the name changes. What has no such description (an attribute of an unknown kind, a kernel from
 outside) is not kept. A file that cannot be read is one that is not there.

@@ -85,8 +85,8 @@ class Program:
         self.kept_registers = _by_key(self.kept, by_key)
         self.device = jax_device(stage.kind)
         self.moves = self.device is not None and self.device != jax.local_devices()[0]
-        # An array that was put on a named device binds all results to it, and next time, as inputs, they count as others
-        # than those of the first run: JAX would compile once more.
+        # An array that was put on a named device binds all results to it, and next time, as inputs, they count as
+        # others than those of the first run: JAX would compile once more.
         self.place = self.device if self.moves else None
         with jax.enable_x64(True):
             self.lifted = [jax.device_put(self.constants[r], self.place) for r in self.lifted_registers]
@@ -115,7 +115,7 @@ class Program:
     def __call__(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], counters: np.ndarray | None
     ) -> tuple[list[Any], list[Any] | None, Any]:
-        """Outputs (and, where it depends on values, how far the random streams went), new values, whether checks hold."""
+        """Outputs (and how far the random streams went, if values decide that), new values, whether checks hold."""
         with self._x64(True):
             if self.moves:
                 donated, kept, inputs = self._put((donated, kept, inputs), self.device)

@@ -26,8 +26,9 @@ import numpy as np
 from evergraph.compiler import kept_programs
 
 # Programs of fewer equations stay whole; and others if more than this part of their equations is in pieces that differ,
-# unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823 equations,
-# whole and in pieces: 5.3 and 3.8, and a step takes as long. Of ResNet-50, half of whose pieces differ: 18 and 25.
+# unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823
+# equations, whole and in pieces: 5.3 and 3.8, and a step takes as long. Of ResNet-50, half of whose pieces differ: 18
+# and 25.
 MANY_EQUATIONS, VERY_MANY_EQUATIONS = 1_500, 12_000
 MOST_DIFFERENT = 0.5
 
@@ -154,8 +155,8 @@ class Pieces:
 _CUTS_OUT = frozenset(("slice", "squeeze", "reshape"))
 _BY_ELEMENT = frozenset(
     (
-        "add", "sub", "mul", "div", "neg", "max", "min", "sqrt", "rsqrt", "integer_pow", "pow", "sign", "abs", "select_n",
-        "exp", "log", "square", "convert_element_type", "broadcast_in_dim", "slice", "squeeze", "reshape",
+        "add", "sub", "mul", "div", "neg", "max", "min", "sqrt", "rsqrt", "integer_pow", "pow", "sign", "abs",
+        "select_n", "exp", "log", "square", "convert_element_type", "broadcast_in_dim", "slice", "squeeze", "reshape",
     )
 )  # fmt: skip
 
@@ -221,7 +222,7 @@ def _token(equation: Any) -> bytes:
 
 
 def _arrays(equation: Any) -> Iterator[bytes]:
-    """The literals of an equation, and of those inside it, and the constants there: a text may leave parts of them out."""
+    """Literals of an equation and of those inside it, and constants there: a text may leave parts of them out."""
     from jax.extend.core import Literal
 
     for v in equation.invars:

@@ -219,7 +219,8 @@ def _sorted_by_edges(ops: list[Operation], fed: frozenset[Tensor]) -> list[Opera
         raise errors.InvalidArgumentError(
             None,
             circle[0],
-            f"Graph is invalid, contains a cycle with {len(circle)} nodes, including: {names}: none of them can ever run",
+            f"Graph is invalid, contains a cycle with {len(circle)} nodes, including: {names}: "
+            "none of them can ever run",
         )
     return ordered
 
@@ -687,8 +688,9 @@ class _Assembly(_Block):
 
 # Ops that XLA calls a library for, or makes a loop of their own for: they end a chain of element-wise ops.
 _ENDS_OF_CHAINS = frozenset(
-    "MatMul BatchMatMul BatchMatMulV2 Conv2D Conv2DBackpropInput Conv2DBackpropFilter Conv3D DepthwiseConv2dNative Sum Mean "
-    "Max Min Prod MaxPool AvgPool MaxPoolGrad AvgPoolGrad BiasAddGrad Softmax GatherV2 ResourceGather ConcatV2".split()
+    "MatMul BatchMatMul BatchMatMulV2 Conv2D Conv2DBackpropInput Conv2DBackpropFilter Conv3D DepthwiseConv2dNative "
+    "Sum Mean Max Min Prod MaxPool AvgPool MaxPoolGrad AvgPoolGrad BiasAddGrad Softmax GatherV2 ResourceGather "
+    "ConcatV2".split()
 )
 
 

@@ -1,8 +1,8 @@
 """Branches and loops of a plan: from TF 1's tokens to guards and regions.
 
-TF 1 spells control flow with ops on the edges: Switch kills the tokens of the side not taken, Merge gives on the one that
-lives, Enter, NextIteration and Exit carry tokens in, around and out of a loop. To run ops in stages, and to compile
-them, a plan says the same in another way.
+TF 1 spells control flow with ops on the edges: Switch kills the tokens of the side not taken, Merge gives on the one
+that lives, Enter, NextIteration and Exit carry tokens in, around and out of a loop. To run ops in stages, and to
+compile them, a plan says the same in another way.
 
 **Guards.** Which ops run follows from the Switches above them:
 
@@ -15,8 +15,8 @@ An op is *guarded* by a set of literals (predicate, side): those of all its inpu
 inputs whose guards differ in the side of one predicate; it is guarded by what they share.
 
 **Loops.** All ops of a frame become one `LoopOp`, which stands in the plan like any op: its inputs are those of the
-Enters, its outputs those of the Exits. Inside, its `Region` has the loop variables (one Merge each), the ops that decide
-whether to go on, and the ops of the body; it may hold loops itself.
+Enters, its outputs those of the Exits. Inside, its `Region` has the loop variables (one Merge each), the ops that
+decide whether to go on, and the ops of the body; it may hold loops itself.
 
 A variable that the body changes is one more loop variable (loop_effects.py).
 
@@ -169,7 +169,7 @@ def _outside(op: Operation, frames: dict[Operation, tuple[str, ...]]) -> tuple[s
 
 
 def in_order(ops: Iterable[AnyOp], fed: frozenset[Tensor], maker: dict[Operation, LoopOp] | None = None) -> list[AnyOp]:
-    """`ops` in topological order, creation order being the tie-break; edges from outside `ops` and back edges do not count.
+    """`ops` in topological order, creation order breaking ties; edges from outside `ops` and back edges do not count.
 
     Raises:
         Unstructured: if they form a cycle.

@@ -1,8 +1,8 @@
 """Which ops run together?
 
-An op is a *device* op (an XLA kernel) or a *host* op (strings, files, output shapes that depend on values). Host ops that
-leave something in the session (a new value of a variable, the place of a random stream) are a kind of their own, since
-the others must not keep the session to themselves: one of them may wait for a queue. A stage is
+An op is a *device* op (an XLA kernel) or a *host* op (strings, files, output shapes that depend on values). Host ops
+that leave something in the session (a new value of a variable, the place of a random stream) are a kind of their own,
+since the others must not keep the session to themselves: one of them may wait for a queue. A stage is
 a maximal set of ops of one kind and one device whose *level* is equal; the level is the longest chain of changes of
 kind from the inputs, so no two stages can wait for each other.
 
@@ -32,10 +32,11 @@ Kind = str
 HOST = "host"
 HOST_STATE = "host state"
 
-# Their result is known while a stage is traced, whatever their input is. (What a gradient pops for a static operand is a
-# shape that the loop pushed.)
+# Their result is known while a stage is traced, whatever their input is. (What a gradient pops for a static operand is
+# a shape that the loop pushed.)
 ALWAYS_KNOWN = frozenset(
-    ("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3", "TensorListLength", "TensorListElementShape", "StackPopV2")
+    ("Const", "Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV3", "TensorListLength", "TensorListElementShape",
+     "StackPopV2")
 )  # fmt: skip
 
 

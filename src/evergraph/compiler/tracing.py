@@ -1,16 +1,17 @@
 """Tracing instructions: what `interpret.py` does with arrays, done once with JAX's tracers.
 
-A value that is already known (constants, `tf.shape` of a known shape, and what follows from them) stays a NumPy array, so
-that shapes, axes and loop counts become static by themselves.
+A value that is already known (constants, `tf.shape` of a known shape, and what follows from them) stays a NumPy array,
+so that shapes, axes and loop counts become static by themselves.
 
-**Branches.** When the predicate of a guard is known, the side not taken is left out. Else both sides are computed, a Merge
-selects, and what a guarded op does (new values of variables, blocks of a random stream, checks) counts only if it runs:
+**Branches.** When the predicate of a guard is known, the side not taken is left out. Else both sides are computed, a
+Merge selects, and what a guarded op does (new values of variables, blocks of a random stream, checks) counts only if it
+runs:
 
     (pred, True)   v' = where(pred, update(v), v)          Merge   where(pred, first, second)
 
-**Loops** become `lax.while_loop`. What the body changes is carried along: loop variables, the buffers of TensorArrays and
-stacks, the random counters, and whether all checks held so far. A first, abstract pass over the body finds out which
-buffers those are, and their shapes.
+**Loops** become `lax.while_loop`. What the body changes is carried along: loop variables, the buffers of TensorArrays
+and stacks, the random counters, and whether all checks held so far. A first, abstract pass over the body finds out
+which buffers those are, and their shapes.
 
 A variable that only gathers products, as the gradient of a matrix used in each iteration does,
 
@@ -406,7 +407,7 @@ class _Loop:
         return [a for checks in collectors for a in checks.lists]
 
     def discover(self, lists: list[TracedList], before: list[tuple[TracedList, Any]]) -> list[TracedList]:
-        """Trace an iteration abstractly: which lists it changes, of what shape they are, and whether it checks anything."""
+        """Trace an iteration abstractly: which lists it changes, of what shapes, and whether it checks anything."""
         import jax
 
         def once(values: Any, used: Any) -> Any:
@@ -447,7 +448,7 @@ class _Loop:
         return self.xp.asarray(tracer.values[self.loop.go]).reshape(())
 
     def turn(self, values: Sequence[Any], used: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
-        """One iteration: the next values, the random blocks used, the factors of sums of products, whether checks hold."""
+        """One iteration: the next values, the random blocks used, factors of sums of products, whether checks hold."""
         loop, counters = self.loop, self.outer.counters
         for n, blocks in zip(self.random, used, strict=True):
             counters.used[n] = blocks

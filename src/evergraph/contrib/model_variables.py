@@ -1,4 +1,4 @@
-"""Variables of models: made with `get_variable`, in the collection `MODEL_VARIABLES`, and found again by scope or name."""
+"""Variables of models: made with `get_variable`, in the collection `MODEL_VARIABLES`, found again by scope or name."""
 
 from __future__ import annotations
 

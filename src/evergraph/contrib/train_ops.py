@@ -1,4 +1,4 @@
-"""`tf.contrib.training.create_train_op`, `slim.learning.create_train_op`: one op that updates variables and is the loss.
+"""`tf.contrib.training.create_train_op`, `slim.learning.create_train_op`: an op that updates variables and is the loss.
 
 With it come what may be done to gradients before they are applied, and `slim.model_analyzer`.
 """

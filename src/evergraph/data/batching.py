@@ -196,7 +196,8 @@ def shape_to_tensor(shape_like: Any) -> Any:
         found = convert_to_tensor(shape_like, preferred_dtype=dtypes.int64)
         if found.shape.dims is not None and len(found.shape.dims) != 1:
             raise ValueError(
-                f"The given shape {shape_like} must be a 1-D tensor of tf.int64 values, but the shape was {found.shape}."
+                f"The given shape {shape_like} must be a 1-D tensor of tf.int64 values, but the shape was "
+                f"{found.shape}."
             ) from None
         if found.dtype != dtypes.int64:
             raise TypeError(

@@ -214,9 +214,10 @@ class Dataset:
             if dataset._graph is not graph:
                 log.warn(
                     f"The graph ({graph}) of the iterator is different from the graph ({dataset._graph}) the dataset: "
-                    f"{dataset._variant_tensor} was created in. If you are using the Estimator API, make sure that no part "
-                    "of the dataset returned by the `input_fn` function is defined outside the `input_fn` function. Please "
-                    "ensure that all datasets in the pipeline are created in the same graph as the iterator."
+                    f"{dataset._variant_tensor} was created in. If you are using the Estimator API, make sure that no "
+                    "part of the dataset returned by the `input_fn` function is defined outside the `input_fn` "
+                    "function. Please ensure that all datasets in the pipeline are created in the same graph as the "
+                    "iterator."
                 )
             for below in dataset._inputs():
                 if id(below) not in seen:
@@ -246,9 +247,9 @@ class Dataset:
                 if "Cannot capture a stateful node" not in str(error):
                     raise
                 raise ValueError(
-                    "Failed to create a one-shot iterator for a dataset. `Dataset.make_one_shot_iterator()` does not support "
-                    "datasets that capture stateful objects, such as a `Variable` or `LookupTable`. In these cases, use "
-                    f"`Dataset.make_initializable_iterator()`. (Original error: {error})"
+                    "Failed to create a one-shot iterator for a dataset. `Dataset.make_one_shot_iterator()` does not "
+                    "support datasets that capture stateful objects, such as a `Variable` or `LookupTable`. In these "
+                    f"cases, use `Dataset.make_initializable_iterator()`. (Original error: {error})"
                 ) from None
         graph._functions[name] = body
         with graph.device(self._variant_tensor.device):

@@ -102,8 +102,9 @@ class StructuredFunction:
         _order_effects(body)
         if outer.seed and body.seed == outer.seed and body._attachments.get("uses seed"):
             warnings.warn(
-                f"Seed {outer.seed} from outer graph might be getting used by function {name}, if the random op has not been "
-                "provided any seed. Explicitly set the seed in the function if this is not the intended behavior.",
+                f"Seed {outer.seed} from outer graph might be getting used by function {name}, if the random op has "
+                "not been provided any seed. Explicitly set the seed in the function if this is not the intended "
+                "behavior.",
                 stacklevel=4,
             )
         self.function = GraphFunction(body)

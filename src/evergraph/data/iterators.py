@@ -113,7 +113,8 @@ class Iterator:
         """The op that starts this iterator at the beginning of `dataset`.
 
         Raises:
-            TypeError, ValueError: if the dataset's elements have another structure, other types, or shapes that do not fit.
+            TypeError, ValueError: if the dataset's elements have another structure, other types, or shapes that do not
+                fit.
         """
         with name_scope(name, "make_initializer") as scope:
             spec = dataset.element_spec
@@ -124,7 +125,8 @@ class Iterator:
             for ours, theirs in zip(nest.flatten(self.output_classes), nest.flatten(classes), strict=True):
                 if ours is not theirs:
                     raise TypeError(
-                        f"Expected output classes {self.output_classes!r} but got dataset with output class {classes!r}."
+                        f"Expected output classes {self.output_classes!r} but got dataset with output class "
+                        f"{classes!r}."
                     )
             for ours, theirs in zip(nest.flatten(self.output_types), nest.flatten(types), strict=True):
                 if ours != theirs:
@@ -134,8 +136,8 @@ class Iterator:
             for ours, theirs in zip(nest.flatten(self.output_shapes), nest.flatten(shapes), strict=True):
                 if not ours.is_compatible_with(theirs):
                     raise TypeError(
-                        f"Expected output shapes compatible with {self.output_shapes!r} but got dataset with output shapes "
-                        f"{shapes!r}."
+                        f"Expected output shapes compatible with {self.output_shapes!r} but got dataset with output "
+                        f"shapes {shapes!r}."
                     )
         with get_default_graph().device(self._iterator_resource.device):
             return ops.make_iterator(dataset._variant_tensor, self._iterator_resource, name=scope)

@@ -160,7 +160,8 @@ def settled(
         for new, old in zip(nest.flatten(new_types), nest.flatten(types), strict=False):
             if new != old:
                 raise TypeError(
-                    f"The element types for the new state must match the initial state. Expected {types}; got {new_types}."
+                    f"The element types for the new state must match the initial state. Expected {types}; got "
+                    f"{new_types}."
                 )
         shapes = structure.legacy_shapes(state_structure)
         pairs = list(zip(nest.flatten(shapes), nest.flatten(new_state(function.output_shapes)), strict=False))

@@ -1,4 +1,4 @@
-"""Structures of the elements of datasets: tuples, named tuples and dictionaries. A list is a tensor, not a structure."""
+"""Structures of the elements of datasets: tuples, named tuples, dictionaries. A list is a tensor, not a structure."""
 
 from __future__ import annotations
 

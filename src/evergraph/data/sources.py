@@ -163,8 +163,8 @@ def generated(generator: Any, output_types: Any, output_shapes: Any, args: Any) 
                 array = _as_wanted(value, kind)
             except (TypeError, ValueError):
                 raise TypeError(
-                    "`generator` yielded an element that could not be converted to the expected type. The expected type "
-                    f"was {kind.name}, but the yielded element was {value}."
+                    "`generator` yielded an element that could not be converted to the expected type. The expected "
+                    f"type was {kind.name}, but the yielded element was {value}."
                 ) from None
             if array.dtype != kind.as_numpy_dtype:
                 raise TypeError(
@@ -173,7 +173,8 @@ def generated(generator: Any, output_types: Any, output_shapes: Any, args: Any) 
                 )
             if not shape.is_compatible_with(array.shape):
                 raise ValueError(
-                    f"`generator` yielded an element of shape {array.shape} where an element of shape {shape} was expected."
+                    f"`generator` yielded an element of shape {array.shape} where an element of shape {shape} was "
+                    "expected."
                 )
             made.append(array)
         return made

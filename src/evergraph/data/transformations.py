@@ -1,4 +1,4 @@
-"""Functions that make a transformation, for `Dataset.apply`: `map_and_batch`, `shuffle_and_repeat`, `scan`, `unique`, ..."""
+"""Functions that make a transformation for `Dataset.apply`: `map_and_batch`, `shuffle_and_repeat`, `scan`, ..."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def unique() -> Transformation:
     def transformation(dataset: Dataset) -> Dataset:
         if structure.legacy_types(dataset.element_spec) not in (dtypes.int32, dtypes.int64, dtypes.string):
             raise TypeError(
-                "`tf.data.experimental.unique()` only supports inputs with a single `tf.int32`, `tf.int64`, or `tf.string` "
-                "component."
+                "`tf.data.experimental.unique()` only supports inputs with a single `tf.int32`, `tf.int64`, or "
+                "`tf.string` component."
             )
         made = grouping_ops.unique_dataset(dataset._variant_tensor, **dataset._flat_structure)
         return Dataset._of(Built(made, dataset.element_spec), dataset)
@@ -224,13 +224,13 @@ def _measured(op_name: str, tag: Any) -> Transformation:
 
 @public("data.experimental.bytes_produced_stats")
 def bytes_produced_stats(tag: Any) -> Transformation:
-    """The same elements; the bytes of each are added to the histogram `tag` of the dataset's aggregator of statistics."""
+    """The same elements; the bytes of each are added to the histogram `tag` of the dataset's aggregator."""
     return _measured("BytesProducedStatsDataset", tag)
 
 
 @public("data.experimental.latency_stats")
 def latency_stats(tag: Any) -> Transformation:
-    """The same elements; the microseconds that each takes are added to the histogram `tag` of the dataset's aggregator."""
+    """The same elements; the microseconds each takes are added to the histogram `tag` of the dataset's aggregator."""
     return _measured("LatencyStatsDataset", tag)
 
 

@@ -122,7 +122,7 @@ def remove_quietly(path: str) -> None:
 
 
 def matching(pattern: str) -> list[str]:
-    """The files that a pattern of TensorFlow's matches (`*`, `?`, `[abc]`, `[^a]`), sorted. A plain name matches itself."""
+    """The files that TensorFlow's pattern matches (`*`, `?`, `[abc]`, `[^a]`), sorted. A plain name matches itself."""
     pattern = local(pattern)
     if not re.search(r"[*?\[]", pattern):
         return [pattern] if os.path.exists(pattern) else []

@@ -1,7 +1,8 @@
 """Arrays of memory that the system has provided already.
 
 Whoever writes to fresh memory waits for the system page by page. Asking for all pages at once (Linux 5.14 and later)
-gives a gigabyte in 0.17 s instead of 0.49 s, in a virtual machine on an EPYC core; elsewhere, nothing is gained or lost.
+gives a gigabyte in 0.17 s instead of 0.49 s, in a virtual machine on an EPYC core; elsewhere, nothing is gained or
+lost.
 """
 
 from __future__ import annotations

@@ -218,7 +218,8 @@ class _Import:
                 at = position.get(source)
                 if at is None:
                     raise ValueError(
-                        f"Node {node.name!r}: Unknown input node {text!r}. The graph_def may be a part of a larger graph."
+                        f"Node {node.name!r}: Unknown input node {text!r}. The graph_def may be a part of a larger "
+                        "graph."
                     )
                 if node.op in ("Merge", "RefMerge") and nodes[at].op in ("NextIteration", "RefNextIteration"):
                     continue
@@ -237,7 +238,8 @@ class _Import:
         if len(ordered) < len(nodes):
             circle = [nodes[i].name for i, n in enumerate(waiting) if n > 0]
             raise ValueError(
-                f"The graph_def has a cycle: {len(circle)} node(s) wait for each other, among them {', '.join(map(repr, circle[:5]))}."
+                f"The graph_def has a cycle: {len(circle)} node(s) wait for each other, among them "
+                f"{', '.join(map(repr, circle[:5]))}."
             )
         return ordered
 
@@ -292,8 +294,8 @@ class _Import:
                 if node.op in _OF_OTHER_SHAPES_ONCE:
                     continue
                 raise ValueError(
-                    f"Node {node.name!r}: its recorded output shape {shapes.shape_text(shape)} contradicts the inferred "
-                    f"{shapes.shape_text(t.static_shape)}"
+                    f"Node {node.name!r}: its recorded output shape {shapes.shape_text(shape)} contradicts the "
+                    f"inferred {shapes.shape_text(t.static_shape)}"
                 ) from None
         self.made[node.name] = op
         self.late.extend((op, slot, source, index) for slot, source, index in late)
@@ -367,7 +369,8 @@ class _Import:
                 found.append(self.made[text])
             elif ":" in text and name in self.made:
                 raise ValueError(
-                    f"Invalid return output {index} of node {name!r}, which has {len(self.made[name].outputs)} output(s)"
+                    f"Invalid return output {index} of node {name!r}, which has {len(self.made[name].outputs)} "
+                    "output(s)"
                 )
             else:
                 raise ValueError(f"Requested return_element {text!r} not found in graph_def.")

@@ -3,8 +3,8 @@
     call = StatefulPartitionedCall(x, v; f)          call/MatMul = MatMul(x, call/Read)   ...
                                                      call = Identity(call/MatMul)
 
-SavedModels of TensorFlow 2 are one call of one function, which takes the handles of all variables. A frozen graph has no
-handles, so these calls are taken apart before. The call's own name stays that of its results.
+SavedModels of TensorFlow 2 are one call of one function, which takes the handles of all variables. A frozen graph has
+no handles, so these calls are taken apart before. The call's own name stays that of its results.
 """
 
 from __future__ import annotations

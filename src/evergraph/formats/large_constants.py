@@ -90,8 +90,8 @@ def value_of(node: Any, readers: dict[str, BundleReader]) -> np.ndarray:
         found = _held.get(key)
         if found is None:
             raise ValueError(
-                f"the constant {node.name!r} of shape {list(declared)} is not in the message, since all of them pass 2 GB, "
-                "but in the process that made it. Write the graph with tf.train.write_graph, "
+                f"the constant {node.name!r} of shape {list(declared)} is not in the message, since all of them pass "
+                "2 GB, but in the process that made it. Write the graph with tf.train.write_graph, "
                 "tf.train.export_meta_graph or as a SavedModel: they put large constants into a file beside it."
             )
     else:
@@ -101,9 +101,9 @@ def value_of(node: Any, readers: dict[str, BundleReader]) -> np.ndarray:
             found = readers[prefix].read(key)
         except errors.NotFoundError:
             raise ValueError(
-                f"the constant {node.name!r} of shape {list(declared)} is not in {index_name(prefix)}, where it was kept "
-                "beside its graph. If the graph was moved, move that file and its data file too, and read the graph "
-                "with tf.train.import_meta_graph or tf.saved_model.load."
+                f"the constant {node.name!r} of shape {list(declared)} is not in {index_name(prefix)}, where it was "
+                "kept beside its graph. If the graph was moved, move that file and its data file too, and read the "
+                "graph with tf.train.import_meta_graph or tf.saved_model.load."
             ) from None
     if found.shape != declared:
         raise ValueError(

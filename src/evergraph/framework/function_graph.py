@@ -5,7 +5,8 @@
 
 What a body takes from the graph around it is *captured*: constants are copied, any other tensor becomes one more
 argument, after those that the caller gives. A resource variable is both: the body declares it once more, under the same
-name, so that it reads and writes the session's variable. `formats/functions.py` turns bodies into TF's `FunctionDef`s and back.
+name, so that it reads and writes the session's variable. `formats/functions.py` turns bodies into TF's `FunctionDef`s
+and back.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class FunctionGraph(Graph):
     Args:
         name: the function's name in the library of `outer`.
         outer: the graph that the function belongs to.
-        captures_by_value: copy every captured tensor's op, with what it depends on, instead of taking it as an argument.
+        captures_by_value: copy every captured tensor's op, with what it depends on, instead of taking it as an
+            argument.
         may_copy: stateful ops that are copied all the same.
         copies_constants: whether captured constants are copied, or are arguments like the rest.
     """

@@ -151,7 +151,8 @@ class Graph:
             op_name, _, index = name.rpartition(":")
             if not index.isdigit():
                 raise ValueError(
-                    f'The name {name!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of the form "<op_name>:<output_index>".'
+                    f"The name {name!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of "
+                    'the form "<op_name>:<output_index>".'
                 )
             op = self._by_name.get(op_name)
             if op is None:
@@ -246,7 +247,8 @@ class Graph:
         for t in inputs:
             if t.op.graph is not self:
                 raise ValueError(
-                    f"{t.op.name}:{t.value_index} must be from the same graph as the new op: tensor {t!s} is of another graph."
+                    f"{t.op.name}:{t.value_index} must be from the same graph as the new op: tensor {t!s} is of "
+                    "another graph."
                 )
         of_thread = self._of_thread
         with self._lock:
@@ -490,7 +492,7 @@ class Graph:
 
     @contextmanager
     def device(self, device_name_or_function: Any) -> Iterator[None]:
-        """Ops made inside are placed on a device: a name, a `DeviceSpec`, a function of the op, or None for no device."""
+        """Ops made inside are placed on a device: a name, a `DeviceSpec`, a function of the op; None for no device."""
         spec = device_name_or_function
         function: Callable[[Operation], str] | None
         if spec is None or callable(spec):

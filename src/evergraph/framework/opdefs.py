@@ -86,9 +86,9 @@ class OpDef:
     __slots__ = (
         "name", "inputs", "outputs", "attrs", "attr_map", "is_stateful", "is_commutative", "is_aggregate",
         "allows_uninitialized_input", "inferred", "plain", "source", "builder",
-        "has_ref_inputs", "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient", "differentiable", "host",
-        "static", "updates", "blind", "random_blocks", "kernel_attrs", "is_declared", "opaque", "doc", "check", "pure",
-        "session", "dynamic",
+        "has_ref_inputs", "kernel", "numpy_kernel", "shape_rule", "shape_static", "shape_attrs", "gradient",
+        "differentiable", "host", "static", "updates", "blind", "random_blocks", "kernel_attrs", "is_declared",
+        "opaque", "doc", "check", "pure", "session", "dynamic",
     )  # fmt: skip
 
     def __init__(self, line: str) -> None:

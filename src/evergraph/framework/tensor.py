@@ -132,8 +132,9 @@ class Tensor:
 
     def __iter__(self) -> Any:
         raise OperatorNotAllowedInGraphError(
-            "iterating over `tf.Tensor` is not allowed in Graph execution: a tensor has no values until a session runs it. "
-            f"To iterate over tensor {self.name!r} of shape {self.shape} use tf.map_fn, or tf.unstack for a known size."
+            "iterating over `tf.Tensor` is not allowed in Graph execution: a tensor has no values until a session runs "
+            f"it. To iterate over tensor {self.name!r} of shape {self.shape} use tf.map_fn, or tf.unstack for a known "
+            "size."
         )
 
     def __bool__(self) -> Any:
@@ -147,7 +148,8 @@ class Tensor:
 
     def __len__(self) -> int:
         raise TypeError(
-            f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)` for shape information."
+            f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)` "
+            "for shape information."
         )
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:

@@ -69,7 +69,7 @@ def _shape_tensor(given: Any, what: str) -> Any:
 
 
 def joined_static_shape(prefix: Any, suffix: Any) -> Any:
-    """The shape `prefix + suffix` as far as it is known: a list, or None. What is a tensor must be checked as before."""
+    """The shape `prefix + suffix` as far as it is known: a list, or None. A tensor must be checked as before."""
     parts = []
     for given, what in ((prefix, "prefix"), (suffix, "suffix")):
         _shape_tensor(given, what)  # TF adds these ops here too

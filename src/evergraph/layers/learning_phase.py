@@ -10,7 +10,7 @@ from evergraph.ops.identity import placeholder_with_default
 
 
 def learning_phase() -> Any:
-    """The default graph's learning phase: what `set_learning_phase` gave it, else a bool placeholder, by default False."""
+    """The default graph's learning phase: what `set_learning_phase` gave it, else a bool placeholder that is False."""
     kept = get_default_graph()._attachments
     if "learning phase" not in kept:
         with init_scope(), name_scope(""):

@@ -145,7 +145,7 @@ def time_and_batch_swapped(x: Tensor) -> Tensor:
 
 
 def reversed_sequence(steps: Any, lengths: Any) -> list[Any]:
-    """A list of steps in reverse order; with `lengths`, only the first `lengths[i]` steps of sequence i are reversed."""
+    """A list of steps in reverse order; with `lengths`, only the first `lengths[i]` steps of sequence i are."""
     if lengths is None:
         return list(reversed(steps))
     flat_results: list[list[Any]] = [[] for _ in steps]

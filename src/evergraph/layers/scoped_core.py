@@ -1,4 +1,4 @@
-"""`tf.layers`' dense layers, dropout, flattening and batch normalization: classes, and functions that call them at once."""
+"""`tf.layers`' dense layers, dropout, flattening and batch normalization: classes and functions that call one."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ def _merged_shape(gradients: Any, other: Any) -> Any:
 @op("ReluGrad", shape=_merged_shape)
 def relu_grad_op(xp: Any, gradients: Any, features: Any) -> Any:
     """The gradient where the feature (or the activation: it does not matter) is positive."""
-    # As TensorFlow does it: the gradient inf becomes nan where the feature is not positive. (And NumPy multiplies 131,072
-    # numbers in 42 us, and chooses among them in 520.)
+    # As TensorFlow does it: the gradient inf becomes nan where the feature is not positive. (And NumPy multiplies
+    # 131,072 numbers in 42 us, and chooses among them in 520.)
     return gradients * (features > 0).astype(gradients.dtype)
 
 

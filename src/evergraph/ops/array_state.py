@@ -131,8 +131,8 @@ class ArrayState:
                     f"Could not read from TensorArray index {index}.  Furthermore, the element shape is not fully "
                     f"defined: {shapes.shape_text(self.element_shape)}.  It is possible you are working with a "
                     "resizeable TensorArray and stop_gradients is not allowing the gradients to be written.  If you "
-                    "set the full element_shape property on the forward TensorArray, the proper all-zeros tensor will be "
-                    "returned instead of incurring this error."
+                    "set the full element_shape property on the forward TensorArray, the proper all-zeros tensor will "
+                    "be returned instead of incurring this error."
                 )
             self.written[index] = self.element_shape  # type: ignore[assignment]
         if self.clears and self.was_read[index]:

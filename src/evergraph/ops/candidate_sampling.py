@@ -27,8 +27,9 @@ _BLOCKS_EACH = 512
 class _Ahead:
     """The first words of the runs to come of samplers that run again and again.
 
-    A run's words start a fixed number of blocks after those of the run before. To have the generator make 16 runs' words
-    in one go takes 0.2 ms, those of one run 0.1: a sampler is called at each training step, and takes no longer than that.
+    A run's words start a fixed number of blocks after those of the run before. To have the generator make 16 runs'
+    words in one go takes 0.2 ms, those of one run 0.1: a sampler is called at each training step, and takes no longer
+    than that.
     """
 
     RUNS = 16

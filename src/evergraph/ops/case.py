@@ -105,7 +105,10 @@ def _default_of(predicates: Any, actions: Any) -> tuple[Any, Any, Any]:
     count = len(others)
 
     def default() -> Any:
-        chosen = f"Implementation error: selected default action #{count} was called, but some of other predicates are True: "
+        chosen = (
+            f"Implementation error: selected default action #{count} was called, but some of other predicates are "
+            "True: "
+        )
         none_true = ("Input error: None of conditions evaluated as True:", _stacked(predicates))
         with control_dependencies([_at_most_true(others, 0, chosen), Assert(predicate, none_true)]):
             return action()

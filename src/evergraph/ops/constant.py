@@ -43,7 +43,8 @@ def constant(
 
     Args:
         value: a number, string, (nested) list or NumPy array.
-        dtype: its type; by default Python floats are float32, Python ints int32 if they fit, and NumPy arrays keep theirs.
+        dtype: its type; by default Python floats are float32, Python ints int32 if they fit, and NumPy arrays keep
+            theirs.
         shape: its shape; a shorter `value` is filled up with its last element.
         name: the op's name.
         verify_shape: insist that `value` has exactly `shape`.

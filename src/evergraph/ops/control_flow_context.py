@@ -285,8 +285,8 @@ def _check_input(op: Operation, context: Any, source_op: Operation, source: Any)
             return
         _tell_places(op, source_op)
         raise ValueError(
-            f"Cannot use '{source_op.name}' as input to '{op.name}' because '{source_op.name}' is in a while loop. See info "
-            "log for more details. Only what the body returns leaves a loop: make it a loop variable."
+            f"Cannot use '{source_op.name}' as input to '{op.name}' because '{source_op.name}' is in a while loop. See "
+            "info log for more details. Only what the body returns leaves a loop: make it a loop variable."
         )
     if is_inside(loop, source_loop):
         return

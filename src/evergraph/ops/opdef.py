@@ -216,8 +216,8 @@ class CheckCollector:
     """Where the conditions required by the kernels of a stage gather while it is traced.
 
     A program that fails a check must leave every variable as it was, although their buffers were donated. Element-wise
-    updates are kept or dropped as a whole at the end of the program; a scatter guards itself, since choosing between two
-    whole tables would copy the table.
+    updates are kept or dropped as a whole at the end of the program; a scatter guards itself, since choosing between
+    two whole tables would copy the table.
     """
 
     def __init__(self, xp: Any = None, variables: Sequence[Any] = (), guards: bool = True) -> None:
@@ -568,13 +568,13 @@ def _convert_list(opdef: OpDef, arg: Arg, value: Any, attrs: dict[str, Any]) -> 
         known = attrs.get(arg.number_attr)
         if known is not None and known != len(tensors):
             raise ValueError(
-                f"List argument '{arg.name}' to '{opdef.name}' Op with length {len(tensors)} must match length {known} of "
-                "another list argument."
+                f"List argument '{arg.name}' to '{opdef.name}' Op with length {len(tensors)} must match length {known} "
+                "of another list argument."
             )
         if len(tensors) < minimum:
             raise ValueError(
-                f"List argument '{arg.name}' to '{opdef.name}' Op with length {len(tensors)} shorter than minimum length "
-                f"{minimum}."
+                f"List argument '{arg.name}' to '{opdef.name}' Op with length {len(tensors)} shorter than minimum "
+                f"length {minimum}."
             )
         attrs[arg.number_attr] = len(tensors)
         kinds = {t.dtype._base for t in tensors}
@@ -589,7 +589,8 @@ def _convert_list(opdef: OpDef, arg: Arg, value: Any, attrs: dict[str, Any]) -> 
             elif arg.type_attr not in attrs:
                 if not opdef.attr_map[arg.type_attr].has_default:
                     raise TypeError(
-                        f"Don't know how to infer type variable from empty input list passed to input '{arg.name}' of '{opdef.name}' Op."
+                        f"Don't know how to infer type variable from empty input list passed to input '{arg.name}' of "
+                        f"'{opdef.name}' Op."
                     )
                 attrs[arg.type_attr] = opdef.attr_map[arg.type_attr].default
     else:
@@ -633,7 +634,8 @@ def _not_allowed(parameter: str, dtype: DType, allowed: Any) -> None:
 
 def _not_a_reference(opdef: OpDef, arg: Arg, t: Tensor) -> None:
     raise TypeError(
-        f"'{opdef.name}' Op requires that input '{arg.name}' be a mutable tensor (e.g.: a tf.Variable); {t!s} is a value"
+        f"'{opdef.name}' Op requires that input '{arg.name}' be a mutable tensor (e.g.: a tf.Variable); {t!s} is a "
+        "value"
     )
 
 

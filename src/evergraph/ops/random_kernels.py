@@ -11,8 +11,9 @@ Each run starts there and then moves on by `reserved_blocks`, whether or not it 
 Every function takes `(xp, counter, *inputs, ...)`:
 
     xp              `numpy`, or `jax.numpy` with 64-bit types enabled
-    counter         index of the run's first block: an int or a uint64 scalar, which may be traced. Under NumPy, uniforms,
-                    integers and standard normals also take a vector of them, and then give a row for each
+    counter         index of the run's first block: an int or a uint64 scalar, which may be traced. Under NumPy,
+                    uniforms, integers and standard normals also take a vector of them, and then give a row for
+                    each
     shape           tuple of ints
     seed, seed2     the op's attributes as `tf.get_seed` derives them: ints (negative ones count modulo 2**64) or uint64
                     scalars, which may be traced. TF 1 draws both at random for an op that has 0 and 0: so must the

@@ -54,7 +54,7 @@ def resource_gather_grad(made: Operation, grad: Tensor) -> tuple[IndexedSlices, 
 
 
 def variable_shape(handle: Tensor, out_type: DType = dtypes.int32) -> Tensor:
-    """The shape of the variable behind `handle`: a constant where it is known. Handles in loops and branches say less."""
+    """The shape of the variable behind `handle`: a constant if it is known. Handles in loops and branches say less."""
     source = handle
     while source.op.type in ("Identity", "IdentityN"):
         source = source.op.inputs[source.value_index]

@@ -88,7 +88,7 @@ class Resources:
                 thing.release()
 
     def after_fork(self) -> None:
-        """Called in a process that was just forked, whose only thread calls this: nobody holds a lock or waits any more."""
+        """Called in a process that was just forked, by its only thread: nobody holds a lock or waits any more."""
         self._lock = threading.RLock()
         self._waiting = []
         for thing in list(self._named.values()):
@@ -198,7 +198,8 @@ class Running:
 
     def library(self) -> Any:
         """The functions of the graph's library for something that outlives this run: `library().bound(graph, function)`
-        gives a function of a list of arguments. Random ops in them start their streams anew, and go on from call to call.
+        gives a function of a list of arguments. Random ops in them start their streams anew, and go on from call to
+        call.
         """
         return self.call.library()  # type: ignore[attr-defined]
 

@@ -356,8 +356,8 @@ def ensure_shape_op(xp: Any, input: Any, *, shape: Any) -> Any:
     """The same value again; the run fails if its shape is another one."""
     if shape is not None and not TensorShape(shape).is_compatible_with(TensorShape(list(input.shape))):
         raise kernel_error(
-            f"Shape of tensor {{input}} {shapes.bracket_text(tuple(input.shape))} is not compatible with expected shape "
-            f"{shapes.bracket_text(shape)}."
+            f"Shape of tensor {{input}} {shapes.bracket_text(tuple(input.shape))} is not compatible with expected "
+            f"shape {shapes.bracket_text(shape)}."
         )
     return input
 

@@ -219,7 +219,8 @@ def concat_op(xp: Any, handle: Any, flow_in: Any, *, dtype: Any, element_shape_e
         if not shapes.is_static(element_shape_except0):
             raise kernel_error(
                 f"TensorArray has size zero, but element_shape_except0 {shapes.shape_text(element_shape_except0)} is "
-                "not fully defined. Currently only static shapes are supported when concatenating zero-size TensorArrays."
+                "not fully defined. Currently only static shapes are supported when concatenating zero-size "
+                "TensorArrays."
             )
         return xp.zeros((0, *element_shape_except0), dtype.np), np.zeros(0, np.int64)
     for i, value in enumerate(values):

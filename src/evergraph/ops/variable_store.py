@@ -227,8 +227,8 @@ class VariableStore:
                 else:
                     raise ValueError(
                         "The initializer passed is not valid. It should be a callable with no arguments and the shape "
-                        "should not be provided or an instance of `tf.keras.initializers.*' and `shape` should be fully "
-                        f"defined. Variable {name} needs a fully defined shape, not {shape}."
+                        "should not be provided or an instance of `tf.keras.initializers.*' and `shape` should be "
+                        f"fully defined. Variable {name} needs a fully defined shape, not {shape}."
                     )
         made = Variable(
             initial_value=initial_value,

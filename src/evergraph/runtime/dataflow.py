@@ -352,9 +352,9 @@ class Dataflow:
         return errors.FailedPreconditionError(
             None,
             reader,
-            f"Attempting to use uninitialized value {name}\n\t [[{{{{node {reader.name}}}}}]]\n  Variable {name!r} has no value "
-            "in this session: run its initializer first, as sess.run(tf.global_variables_initializer()), or restore a "
-            "checkpoint.",
+            f"Attempting to use uninitialized value {name}\n\t [[{{{{node {reader.name}}}}}]]\n  Variable {name!r} has "
+            "no value in this session: run its initializer first, as sess.run(tf.global_variables_initializer()), or "
+            "restore a checkpoint.",
         )
 
     # Where its outputs go

@@ -119,8 +119,8 @@ def place(op: Operation, soft: bool, cpus: int = 1, task: tuple[str, int] = LOCA
         None,
         op,
         f"Cannot assign a device for operation {op.name}: {{{{node {op.name}}}}} was explicitly assigned to "
-        f"{op._device} but available devices are [ {', '.join(device_names(cpus, task))} ]. Make sure the device specification "
-        f"refers to a valid device."
+        f"{op._device} but available devices are [ {', '.join(device_names(cpus, task))} ]. Make sure the device "
+        "specification refers to a valid device."
         + (f"\n  Built at {place_text}." if place_text else "")
         + "\n  tf.ConfigProto(allow_soft_placement=True) lets such ops run on a device that is there.",
     )

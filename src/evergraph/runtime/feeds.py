@@ -59,14 +59,15 @@ def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
     if isinstance(value, Tensor | Operation) or hasattr(value, "_as_graph_element") and not isinstance(value, str):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "
-            f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed to "
-            f"the feed with key {tensor}."
+            f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed "
+            f"to the feed with key {tensor}."
         )
     if kind._kind == "S":
         if type(value) is int:
             raise TypeError(
                 f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
-                f"{kind.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
+                f"{kind.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. "
+                "int64)."
             )
         array = given_strings(value)
         if set(map(type, array.ravel().tolist())) <= {bytes}:
@@ -86,13 +87,15 @@ def _converted(tensor: Tensor, kind: dtypes.DType, value: Any) -> np.ndarray:
         if not limits.min <= value <= limits.max:
             raise TypeError(
                 f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
-                f"{kind.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
+                f"{kind.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. "
+                "int64)."
             )
     try:
         return np.asarray(value, dtype=kind.np)
     except (TypeError, ValueError, OverflowError) as error:
         raise type(error)(
-            f"{error}: cannot feed {tensor.name!r} of type {kind.name} with {_brief(value)} of type {type(value).__name__!r}"
+            f"{error}: cannot feed {tensor.name!r} of type {kind.name} with {_brief(value)} of type "
+            f"{type(value).__name__!r}"
         ) from None
 
 

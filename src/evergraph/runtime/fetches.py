@@ -79,7 +79,8 @@ class Fetches:
         for element in self.elements:
             if not graph.is_fetchable(element):
                 raise ValueError(
-                    f"Operation {element.op.name if isinstance(element, Tensor) else element.name!r} has been marked as not fetchable."
+                    f"Operation {element.op.name if isinstance(element, Tensor) else element.name!r} has been marked "
+                    "as not fetchable."
                 )
 
     def values(self, computed: list[Any]) -> Any:

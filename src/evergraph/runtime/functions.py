@@ -38,7 +38,7 @@ def _planned(body: FunctionGraph, feeds: Sequence[Tensor]) -> Plan:
 
 
 def _place(op: Operation) -> str:
-    """Functions of datasets prepare what a device is to compute with, and so run on the CPU unless they say otherwise."""
+    """Functions of datasets prepare what a device computes with, so they run on the CPU unless they say otherwise."""
     return devices.place(op, True, 1) if op._device else "device:CPU:0"
 
 
@@ -115,7 +115,8 @@ class Caller:
         body = body_of(op.graph, function)
         if len(arguments) != len(body.arguments):
             raise kernel_error(
-                f"Function {body.function_name!r} takes {len(body.arguments)} arguments, but {len(arguments)} were given"
+                f"Function {body.function_name!r} takes {len(body.arguments)} arguments, but {len(arguments)} were "
+                "given"
             )
         values = self._run_plan(plan_of(body), self._state, arguments, None, self._deadline)
         return [np.asarray(v) if hasattr(v, "block_until_ready") else v for v in values[: len(body.results)]]

@@ -151,7 +151,7 @@ class PartialRun:
                 waiting.append((following, self._needs(following)))
 
     def _needs(self, instruction: Instruction) -> Iterator[Instruction]:
-        """What has to run before `instruction`, one after the other: what decides whether it runs at all comes first."""
+        """What has to run before `instruction`, one after the other: first what decides whether it runs at all."""
         for register, _ in instruction.guards:
             yield from self._made_by(register)
         for register in instruction.bases:

@@ -2,11 +2,11 @@
 
     QueueDequeue ──► Gather ──► QueueEnqueue
 
-A thread of a queue runner runs such a graph again and again, and each run moves one element. Most of what a run costs is
-not the element, so a *round* here does what several runs would have done: it takes the elements that are there, and no
-more than the other queue has room for, computes them together (stacked.py) and adds them one after the other. Only the
-first element of a round is waited for. Whatever goes wrong is done again element by element; elements behind one that
-fails go back to where they came from.
+A thread of a queue runner runs such a graph again and again, and each run moves one element. Most of what a run costs
+is not the element, so a *round* here does what several runs would have done: it takes the elements that are there, and
+no more than the other queue has room for, computes them together (stacked.py) and adds them one after the other. Only
+the first element of a round is waited for. Whatever goes wrong is done again element by element; elements behind one
+that fails go back to where they came from.
 
 That is for graphs in which nothing but the ends has a state: one op that takes an element (from a queue that nothing
 else takes from, or with a reader), and one enqueue op or several under conditions (buckets).
@@ -41,6 +41,7 @@ from evergraph.runtime.straight import can_be_straight
 
 MOST = 128
 MOST_BYTES = 1 << 20  # of results: more would not stay in a core's cache
+MOST_ALONE = 16  # that are computed one by one: other threads could do some of them
 FEWEST = 4  # fewer elements are not worth putting together
 PATIENCE = 3
 
@@ -266,7 +267,7 @@ class Refill:
     def _rows(self, taken: list[Element]) -> list[Element] | None:
         """The elements to add, computed together; None if that cannot be done."""
         together, n = self._stacked, len(taken)
-        self._block = min(MOST, 2 * self._block)
+        self._block = min(MOST if together is not None else MOST_ALONE, 2 * self._block)
         if together is None or n < self._fewest:
             return None
         try:

@@ -35,7 +35,9 @@ class _Restored(NamedTuple):
 
 
 def restored_one_by_one(session: BaseSession, restore_op: str, prefix: str) -> bool:
-    """Do what running the op of the name `restore_op` does with a checkpoint, if the variables' old values are large and all fits.
+    """Do what running the op of the name `restore_op` does with a checkpoint, variable by variable.
+
+    That is for variables whose old values are large, and only if all of the checkpoint fits.
 
     Returns:
         Whether it is done; otherwise, nothing has changed, and the op is to be run.

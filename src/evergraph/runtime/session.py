@@ -330,7 +330,8 @@ def _check_placeholders(plan: Plan) -> None:
             raise errors.InvalidArgumentError(
                 None,
                 op,
-                f"You must feed a value for placeholder tensor {op.name!r} with dtype {kind}{shape}\n\t [[{{{{node {op.name}}}}}]]"
+                f"You must feed a value for placeholder tensor {op.name!r} with dtype {kind}{shape}"
+                f"\n\t [[{{{{node {op.name}}}}}]]"
                 + (f"\n  Built at {place}" if place else "")
                 + f"\n  Give it in the run: sess.run(..., feed_dict={{{op.name}: value}})",
             )

@@ -109,5 +109,6 @@ def _typed(n: int, position: int, name: str, kind: Any, scope: dict[str, Any]) -
         return [f"{name} = as_value({name})"]
     scope[f"t{n}_{position}"] = kind
     return [
-        f"if type({name}) is not np.ndarray or {name}.dtype is not t{n}_{position}: {name} = as_array({name}, t{n}_{position})"
+        f"if type({name}) is not np.ndarray or {name}.dtype is not t{n}_{position}: "
+        f"{name} = as_array({name}, t{n}_{position})"
     ]

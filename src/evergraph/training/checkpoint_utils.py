@@ -156,7 +156,8 @@ def init_from_checkpoint(ckpt_dir_or_file: Any, assignment_map: dict[str, Any]) 
             if full_name not in shapes:
                 scope = wanted.rpartition("/")[0]
                 raise ValueError(
-                    f"Tensor {full_name} ({name[len(scope) + 1 :]} in {saved}) is not found in {ckpt_dir_or_file} checkpoint"
+                    f"Tensor {full_name} ({name[len(scope) + 1 :]} in {saved}) is not found in {ckpt_dir_or_file} "
+                    "checkpoint"
                 )
             _initialize_from(path, full_name, _found(name, known))
             log.debug("Initialize variable %s from checkpoint %s with %s", name, ckpt_dir_or_file, full_name)

@@ -100,8 +100,8 @@ def _saver_by_name(sess: Any, checkpoint: Any, version: int) -> Saver:
             ) from None
         if not any(op.type.startswith("Variable") or op.type.endswith("VariableOp") for op in graph.get_operations()):
             raise ValueError(
-                "No variables were found in this model. It is likely the model was frozen previously. You cannot freeze "
-                "a graph twice."
+                "No variables were found in this model. It is likely the model was frozen previously. You cannot "
+                "freeze a graph twice."
             ) from None
         raise
 

@@ -180,8 +180,8 @@ def _refuse_other_uses(graph_def: Any, handles: set[str], handle_types: dict[str
             for text in node.input:
                 if text.partition(":")[0] in handles:
                     raise ValueError(
-                        f"the variable {text.partition(':')[0]!r} cannot become a constant: {node.name!r}, a {node.op}, "
-                        "takes the variable itself"
+                        f"the variable {text.partition(':')[0]!r} cannot become a constant: {node.name!r}, a "
+                        f"{node.op}, takes the variable itself"
                     )
 
 

@@ -1,4 +1,4 @@
-"""Loss scales, for gradients that would vanish in 16 bits: `tf.train.experimental.DynamicLossScale` and `FixedLossScale`.
+"""Loss scales, as gradients may vanish in 16 bits: `tf.train.experimental.DynamicLossScale` and `FixedLossScale`.
 
 The loss is multiplied by the scale and the gradients are divided by it, see `loss_scale_optimizer.py`.
 """

@@ -80,7 +80,7 @@ def stripped_op_list_for_graph(graph_def: Any) -> Any:
 
 
 def strip_graph_default_valued_attrs(meta_graph_def: Any) -> None:
-    """Take attributes out of the graph that are at their defaults: a reader that does not know them can then read it."""
+    """Take attributes at their defaults out of the graph: a reader that does not know them can then read it."""
     functions = {function.signature.name for function in meta_graph_def.graph_def.library.function}
     nodes = [*meta_graph_def.graph_def.node]
     for function in meta_graph_def.graph_def.library.function:

@@ -45,8 +45,9 @@ def remapped_saveables(var_list: Any, names_to_keys: dict[str, str]) -> list[Sav
             "Variables names when this checkpoint was written which don't exist now: "
             f"{', '.join(sorted(set(names_to_keys) - names))}\n\n"
             f"({len(names & set(names_to_keys))} variable name(s) did match)\n\n"
-            "Could not find some variables in the checkpoint, which tf.train.Checkpoint or save_weights wrote. Names may "
-            "have changed since; a tf.train.Saver with a dict of the old names reads it, as does tf.train.Checkpoint.",
+            "Could not find some variables in the checkpoint, which tf.train.Checkpoint or save_weights wrote. Names "
+            "may have changed since; a tf.train.Saver with a dict of the old names reads it, as does "
+            "tf.train.Checkpoint.",
         )
     for saveable in saveables:
         for spec in saveable.specs:

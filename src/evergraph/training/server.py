@@ -68,7 +68,7 @@ def _address(server_def: Any) -> str:
 
 @public("train.Server", "distribute.Server")
 class Server:
-    """A task of a cluster, whose devices are this process's: sessions on its `target` share variables, queues and tables.
+    """A task of a cluster, with this process's devices: sessions on its `target` share variables, queues and tables.
 
     Args:
         server_or_cluster_def: a `ServerDef`, or a `ClusterSpec` or what makes one.

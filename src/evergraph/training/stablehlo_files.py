@@ -34,7 +34,8 @@ def to_stablehlo(
         path: the file to write: the module as text if the name ends with `.mlir`, else as StableHLO's portable bytes.
             Consumers promise to read such bytes for some months only, so the frozen `GraphDef` is written beside
             it, as `path + ".pb"`: from it the module can be made anew.
-        shapes: feed name to shape, for those with unknown sizes. Without, unknown sizes stay open, where the ops allow it.
+        shapes: feed name to shape, for those with unknown sizes. Without, unknown sizes stay open, where the ops allow
+            it.
         platforms: what the module can run on.
 
     Returns:

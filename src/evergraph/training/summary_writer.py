@@ -85,7 +85,8 @@ class SummaryToEventTransformer:
             self._write_plugin_assets(given)
         elif is_message(given, "GraphDef"):
             log.warn(
-                "Passing a `GraphDef` to the SummaryWriter is deprecated. Pass a `Graph` object instead, such as `sess.graph`."
+                "Passing a `GraphDef` to the SummaryWriter is deprecated. Pass a `Graph` object instead, such as "
+                "`sess.graph`."
             )
             message = given
         else:

@@ -156,7 +156,8 @@ def load_and_remap_matrix_initializer(
         if offset > new_row_vocab_size:
             if shape[0] != oov:
                 raise ValueError(
-                    "Partitioned variable offset is greater than new vocab size and not operating on OOV-only partition."
+                    "Partitioned variable offset is greater than new vocab size and not operating on OOV-only "
+                    "partition."
                 )
             return initializer(shape)
         return load_and_remap_matrix(

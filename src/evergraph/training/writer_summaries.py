@@ -188,8 +188,8 @@ def create_db_writer(
     raise errors.UnimplementedError(
         None,
         None,
-        "tf.contrib.summary.create_db_writer: summaries in SQLite databases are not there; use create_file_writer, whose "
-        "event files TensorBoard reads",
+        "tf.contrib.summary.create_db_writer: summaries in SQLite databases are not there; use create_file_writer, "
+        "whose event files TensorBoard reads",
     )
 
 

@@ -1,4 +1,4 @@
-"""`to_jax`: the function gives what a session gives, goes through JAX's transformations, and refuses what is not pure."""
+"""`to_jax`: the function gives what a session gives, goes through JAX's transformations, refuses what is not pure."""
 
 import jax
 import numpy as np

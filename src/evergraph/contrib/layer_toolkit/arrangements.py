@@ -270,7 +270,7 @@ def sequence_to_images(
     outputs_collections: Any = None,
     scope: Any = None,
 ) -> Any:
-    """Sequences of columns as images again: `[width, batch * height, depth]` becomes `[batch, height, width, depth]`."""
+    """Sequences of columns as images: `[width, batch * height, depth]` becomes `[batch, height, width, depth]`."""
     with name_scope(scope, "SequenceToImages", [inputs]) as sc:
         inputs = convert_to_tensor(inputs)
         width, batches, depth = inputs.shape.as_list()

@@ -135,7 +135,8 @@ class AttentionCellWrapper(RNNCell):
         check_is_cell("cell", cell)
         if nest.is_nested(cell.state_size) and not state_is_tuple:
             raise ValueError(
-                f"Cell returns tuple of states, but the flag state_is_tuple is not set. State size is: {cell.state_size}"
+                "Cell returns tuple of states, but the flag state_is_tuple is not set. State size is: "
+                f"{cell.state_size}"
             )
         if attn_length <= 0:
             raise ValueError(f"attn_length should be greater than zero, got {attn_length}")

@@ -86,7 +86,7 @@ def stack_bidirectional_dynamic_rnn(
     scope: Any = None,
     swap_memory: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """`tf.nn.bidirectional_dynamic_rnn` in layers. `stack_bidirectional_rnn` and `tf.nn.dynamic_rnn` have the arguments."""
+    """`tf.nn.bidirectional_dynamic_rnn` in layers. Arguments: see `stack_bidirectional_rnn`, `tf.nn.dynamic_rnn`."""
     _check(cells_fw, cells_bw, initial_states_fw, initial_states_bw)
     states_fw, states_bw = [], []
     layer = inputs

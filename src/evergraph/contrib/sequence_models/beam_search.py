@@ -286,8 +286,8 @@ class BeamSearchDecoder(Decoder):
             is_split = sizes[0] == batch and (len(sizes) < 2 or sizes[1] in (None, width))
             if sizes[0] != batch * width or (len(sizes) >= 2 and sizes[1] is not None and not is_split):
                 _log.warning(
-                    "TensorArray reordering expects elements of shape [%s, %s, ...], not %s; reorder_tensor_arrays=False "
-                    "switches it off.", batch, width, shape,
+                    "TensorArray reordering expects elements of shape [%s, %s, ...], not %s; "
+                    "reorder_tensor_arrays=False switches it off.", batch, width, shape,
                 )  # fmt: skip
                 return t
         stacked = t.stack()

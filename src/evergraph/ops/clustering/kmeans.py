@@ -64,7 +64,7 @@ def _half_squares(x: np.ndarray) -> np.ndarray:
 def kmeans_plus_plus_initialization(
     xp: Any, points: Any, num_to_sample: Any, seed: Any, num_retries_per_sample: Any
 ) -> Any:
-    """Rows of `points` drawn one by one, with probabilities in proportion to the squared distance to those drawn already.
+    """Rows of `points` drawn one by one, with probabilities in proportion to the squared distance to those drawn.
 
     Each time `num_retries_per_sample + 1` candidates are drawn, and the one that leaves the least distances is taken.
     """
@@ -116,7 +116,7 @@ def kmeans_plus_plus_initialization_shape(
 
 @op("KMC2ChainInitialization", host=True, differentiable=False)
 def kmc2_chain_initialization(xp: Any, distances: Any, seed: Any) -> Any:
-    """The last state of a Markov chain through the points, which goes on to the next in proportion to their distances."""
+    """The last state of a Markov chain through the points, which goes on in proportion to their distances."""
     if distances.ndim != 1:
         raise kernel_error("Input distances should be a vector.")
     if not distances.size:

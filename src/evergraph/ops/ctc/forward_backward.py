@@ -41,7 +41,7 @@ def with_blanks(labels: list[np.ndarray], blank: int) -> Labelling:
 
 
 def log_softmax(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Softmax along the last axis, and its logarithm: minus infinity where the softmax is too small to be told from 0."""
+    """Softmax along the last axis, and its logarithm: minus infinity where the softmax cannot be told from 0."""
     y = np.exp(x - x.max(axis=-1, keepdims=True))
     y /= y.sum(axis=-1, keepdims=True)
     return y, np.log(y)

@@ -118,8 +118,8 @@ def _without_nulls(given: np.ndarray, b: int, classes: int, collapses: bool) -> 
     shown = ",".join(map(str, given.tolist()))
     if is_null.any() and not is_null[int(np.argmax(is_null)) :].all():
         raise kernel_error(
-            f"Saw a non-null label (index >= num_classes - 1) following a null label, batch: {b} num_classes: {classes} "
-            f"labels: {shown} labels seen so far: {','.join(map(str, kept.tolist()))}"
+            f"Saw a non-null label (index >= num_classes - 1) following a null label, batch: {b} num_classes: "
+            f"{classes} labels: {shown} labels seen so far: {','.join(map(str, kept.tolist()))}"
         )
     if (kept < 0).any():
         raise kernel_error(f"All labels must be nonnegative integers, batch: {b} labels: {shown}")
@@ -138,8 +138,8 @@ def ctc_loss_shape(inputs: Any, labels_indices: Any, labels_values: Any, sequenc
 def ctc_loss_grad(made: Operation, grad: Tensor, _: Any) -> list[Tensor | None]:
     known = array.prevent_gradient(
         made.outputs[1],
-        message="Currently there is no way to take the second  derivative of ctc_loss due to the fused implementation's "
-        "interaction  with tf.gradients()",
+        message="Currently there is no way to take the second  derivative of ctc_loss due to the fused "
+        "implementation's interaction  with tf.gradients()",
     )
     return [array.expand_dims(grad, -1) * known, None, None, None]
 

@@ -27,7 +27,7 @@ from evergraph.ops.random_by_rejection import random_gamma
 
 @public("distributions.Beta", "contrib.distributions.Beta")
 class Beta(Distribution):
-    """Numbers between 0 and 1, of density proportional to `x ** (concentration1 - 1) * (1 - x) ** (concentration0 - 1)`.
+    """Numbers from 0 to 1, of density proportional to `x ** (concentration1 - 1) * (1 - x) ** (concentration0 - 1)`.
 
     Args:
         concentration1: positive floats: the weight of 1.

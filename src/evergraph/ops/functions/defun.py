@@ -74,11 +74,13 @@ class Defun:
             given = len(self._input_types)
             if given < len(named):
                 raise ValueError(
-                    f"The function takes {len(named)} arguments, more than the number of specified input types, {given}."
+                    f"The function takes {len(named)} arguments, more than the number of specified input types, "
+                    f"{given}."
                 )
             if given > len(named) and not takes_more:
                 raise ValueError(
-                    f"The function takes {len(named)} arguments, less than the number of specified input types, {given}."
+                    f"The function takes {len(named)} arguments, less than the number of specified input types, "
+                    f"{given}."
                 )
             return DefinedFunction(func, self._input_types, **self._options)
         if not parameters:

@@ -258,15 +258,18 @@ def function(
 
     Args:
         func: the function. Without it, the decorator is given.
-        input_signature: a list of `tf.TensorSpec`, one for each argument: one function then serves for all of that kind.
+        input_signature: a list of `tf.TensorSpec`, one for each argument: one function then serves for all of that
+            kind.
         autograph, experimental_*: accepted for TF's signature. Python's `if` and `while` on tensors are not rewritten,
             and everything a session runs is compiled anyway.
 
     Returns:
-        A callable: in a graph, a call of it is one op, `PartitionedCall` or, if it has effects, `StatefulPartitionedCall`.
+        A callable: in a graph, a call of it is one op, `PartitionedCall` or, if it has effects,
+        `StatefulPartitionedCall`.
 
     Raises:
-        ValueError: by a call, if it makes variables and is not the first one, or its arguments do not fit the signature.
+        ValueError: by a call, if it makes variables and is not the first one, or its arguments do not fit the
+            signature.
 
     >>> double = tf.function(lambda x: x * 2)
     >>> sess.run(double(tf.constant(21)))

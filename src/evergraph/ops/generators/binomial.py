@@ -4,7 +4,8 @@
     otherwise         rejection: W. Hörmann, "The generation of binomial random variates", 1993
 
 Above p = 1/2 the rest is drawn. TF hands the outputs to its threads in portions that depend on how many threads there
-are, and with them its numbers do. Here each output has a part of the stream for itself; the first one's numbers are TF's.
+are, and with them its numbers do. Here each output has a part of the stream for itself; the first one's numbers are
+TF's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Random ops that read where they are in a stream from a variable, and leave there where they stopped.
 
-The variable holds int64 numbers, for Philox `[counter, stream, key]`: the counter's two 64-bit halves and the generator's
-key (philox.py). The numbers are those that `tf.random_uniform` and the like make of the same counter.
+The variable holds int64 numbers, for Philox `[counter, stream, key]`: the counter's two 64-bit halves and the
+generator's key (philox.py). The numbers are those that `tf.random_uniform` and the like make of the same counter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The functions of `tf.linalg` that take operators, too: `tf.matmul(operator, x)`, `tf.linalg.solve(operator, x)`, ..."""
+"""Functions of `tf.linalg` that take operators too: `tf.matmul(operator, x)`, `tf.linalg.solve(operator, x)`, ..."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A batch of serialized `Example`s as one column for each wanted feature.
 
 Records of a batch whose layout has come before are read together as the rows of a matrix (`example_templates`), others
-field by field (`example_lockstep`), those that are out of the ordinary one by one (`example_wire`), which also finds what
-is wrong with them.
+field by field (`example_lockstep`), those that are out of the ordinary one by one (`example_wire`), which also finds
+what is wrong with them.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ Records that one program wrote differ in their values and in little else:
     0a 4d  0a 29 0a 01 x 12 24 12 22 0a 20 ....float.... .float....  0a 0a 0a 01 y 12 05 1a 03 0a 01 .
 
 What is written out here, tags, lengths and names, is the *frame*. One record of such a layout makes a template, which
-says where the frame is and where the values are. Records of its length whose frame is the same are read with a comparison
-of all their bytes and a copy of some columns for each feature, a fourth of what it takes to read them in lockstep.
-Templates are kept from batch to batch.
+says where the frame is and where the values are. Records of its length whose frame is the same are read with a
+comparison of all their bytes and a copy of some columns for each feature, a fourth of what it takes to read them in
+lockstep. Templates are kept from batch to batch.
 """
 
 from __future__ import annotations

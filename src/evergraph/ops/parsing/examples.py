@@ -62,8 +62,8 @@ class _Dense(NamedTuple):
         if self.is_open:
             if self.default.size != 1:
                 raise kernel_error(
-                    f"dense_shape[{position}] is a variable length shape: {shown}, therefore def_value[{position}] must "
-                    f"contain a single element (the padding element).  But its shape is: {got}"
+                    f"dense_shape[{position}] is a variable length shape: {shown}, therefore def_value[{position}] "
+                    f"must contain a single element (the padding element).  But its shape is: {got}"
                 )
         elif self.default.size and self.default.shape != self.shape:
             raise kernel_error(

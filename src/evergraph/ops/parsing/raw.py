@@ -179,7 +179,8 @@ def parse_tensor(xp: Any, serialized: Any, *, out_type: Any) -> Any:
         from evergraph.framework.dtypes import as_dtype
 
         raise kernel_error(
-            f"Type mismatch between parsed tensor ({_type_name(as_dtype(proto.dtype))}) and dtype ({_type_name(out_type)})"
+            f"Type mismatch between parsed tensor ({_type_name(as_dtype(proto.dtype))}) and dtype "
+            f"({_type_name(out_type)})"
         )
     return array[()] if proto.dtype == VARIANT and not array.shape else array
 

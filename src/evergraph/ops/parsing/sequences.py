@@ -79,8 +79,8 @@ class _Record:
         found = self.steps(key)
         if found is None and not may_be_missing:
             raise kernel_error(
-                f"Name: {self._name}, Feature list '{name}' is required but could not be found.  Did you mean to include "
-                "it in feature_list_dense_missing_assumed_empty or feature_list_dense_defaults?"
+                f"Name: {self._name}, Feature list '{name}' is required but could not be found.  Did you mean to "
+                "include it in feature_list_dense_missing_assumed_empty or feature_list_dense_defaults?"
             )
         regular = self._regular_steps(found, dtype, math.prod(shape)) if found else None
         if regular is not None:

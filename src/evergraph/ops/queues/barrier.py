@@ -47,8 +47,8 @@ class BarrierState:
         with self._lock:
             if self._closed and (self._cancelled or (keys.size and not self._incomplete)):
                 raise kernel_error(
-                    f"Barrier {self.name} is closed.  Pending enqueues cancelled: {int(self._cancelled)}.  Number of new "
-                    f"insertions: {keys.size}.  Number of incomplete keys: {len(self._incomplete)}.",
+                    f"Barrier {self.name} is closed.  Pending enqueues cancelled: {int(self._cancelled)}.  Number of "
+                    f"new insertions: {keys.size}.  Number of incomplete keys: {len(self._incomplete)}.",
                     errors.CancelledError,
                 )
             any_new = False
@@ -80,7 +80,8 @@ class BarrierState:
             element = self._incomplete[key] = [self._index, *[None] * len(self.types)]
         if element[1 + component] is not None:
             raise kernel_error(
-                f"Key {key.decode(errors='replace')} already has a value for component {component} in barrier {self.name}"
+                f"Key {key.decode(errors='replace')} already has a value for component {component} in barrier "
+                f"{self.name}"
             )
         element[1 + component] = np.array(value)
         return is_new

@@ -1,8 +1,8 @@
 """The queues that a session holds: what `tf.FIFOQueue` and its relatives are at run time.
 
-Elements are tuples of arrays, one for each component. Whoever adds or takes elements makes an *attempt*. Attempts to add
-and attempts to take stand in a line each, and only the first of a line is tried, so those that came first are served
-first, also when there is not yet enough for them:
+Elements are tuples of arrays, one for each component. Whoever adds or takes elements makes an *attempt*. Attempts to
+add and attempts to take stand in a line each, and only the first of a line is tried, so those that came first are
+served first, also when there is not yet enough for them:
 
     adding:  [enqueue_many, enqueue, close]  ->  elements  ->  taking:  [dequeue_many, dequeue]
 
@@ -372,7 +372,8 @@ class ElementQueue:
         """Refuse an op that names this queue but describes another."""
         if type(self) is not kind:
             raise kernel_error(
-                f"Shared queue '{self.name}' has type '{self.kind}' that does not match the type '{kind.kind}' asked for"
+                f"Shared queue '{self.name}' has type '{self.kind}' that does not match the type '{kind.kind}' asked "
+                "for"
             )
         wanted = UNBOUNDED if capacity < 0 else capacity
         if wanted != self.capacity:

@@ -326,7 +326,8 @@ class PaddingFIFOQueue(QueueBase):
         names = name_list(names, dtypes)
         if len(dtypes) != len(found):
             raise ValueError(
-                f"Shapes must be provided for all components, but received {len(dtypes)} dtypes and {len(found)} shapes."
+                f"Shapes must be provided for all components, but received {len(dtypes)} dtypes and {len(found)} "
+                "shapes."
             )
         ref = raw_op("PaddingFIFOQueueV2")(
             component_types=dtypes, shapes=found, capacity=capacity, shared_name=shared_name, name=name

@@ -117,8 +117,8 @@ def _random_shuffle(
         )
     if any(seeds) and seeds != found.seeds:
         raise kernel_error(
-            f"Shared queue '{found.name}' has random seeds ({found.seeds[0]}, {found.seeds[1]}) but requested seeds are "
-            f"({seed}, {seed2})."
+            f"Shared queue '{found.name}' has random seeds ({found.seeds[0]}, {found.seeds[1]}) but requested seeds "
+            f"are ({seed}, {seed2})."
         )
     return found
 

@@ -228,8 +228,8 @@ def ragged_reduce_join(
     )
 
 
-UNARY = """check_numerics identity ones_like zeros_like clip_by_value bitwise.invert abs acos acosh angle asin asinh atan
-    atanh cast ceil conj cos cosh digamma erf erfc exp expm1 floor imag is_finite is_inf is_nan lgamma log log1p
+UNARY = """check_numerics identity ones_like zeros_like clip_by_value bitwise.invert abs acos acosh angle asin asinh
+    atan atanh cast ceil conj cos cosh digamma erf erfc exp expm1 floor imag is_finite is_inf is_nan lgamma log log1p
     log_sigmoid logical_not negative real reciprocal rint round rsqrt saturate_cast sign sin sinh sqrt square tan
     decode_compressed string_to_number string_to_hash_bucket as_string decode_base64 encode_base64
     strings.regex_full_match regex_replace string_strip string_to_hash_bucket_fast string_to_hash_bucket_strong substr

@@ -151,7 +151,8 @@ def ragged_to_sparse(xp: Any, rt_nested_splits: Any, rt_dense_values: Any) -> An
         down = np.flatnonzero(splits[1:] < splits[:-1])
         if down.size:
             raise kernel_error(
-                f"Ragged splits should be non decreasing, but we got {splits[down[0]]} followed by {splits[down[0] + 1]}"
+                f"Ragged splits should be non decreasing, but we got {splits[down[0]]} followed by "
+                f"{splits[down[0] + 1]}"
             )
         if splits[-1] != size:
             raise kernel_error(

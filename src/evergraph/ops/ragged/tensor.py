@@ -421,8 +421,8 @@ class RaggedTensor(CompositeTensor):
     def to_list(self) -> list[Any]:
         """Not in graphs: run the ragged tensor, and use `RaggedTensorValue.to_list`."""
         raise ValueError(
-            "RaggedTensor.to_list() is only supported in eager mode; in graph mode, evaluate the RaggedTensor first and "
-            "then use RaggedTensorValue.to_list()."
+            "RaggedTensor.to_list() is only supported in eager mode; in graph mode, evaluate the RaggedTensor first "
+            "and then use RaggedTensorValue.to_list()."
         )
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> RaggedTensorValue:
@@ -520,8 +520,8 @@ def splits_type_of(*values: Any) -> dtypes.DType:
     found = {v.row_splits.dtype for v in values if isinstance(v, RaggedTensor)}
     if len(found) > 1:
         raise ValueError(
-            "Input RaggedTensors have mismatched row_splits dtypes; use RaggedTensor.with_row_splits_dtype() to convert "
-            "them to compatible dtypes."
+            "Input RaggedTensors have mismatched row_splits dtypes; use RaggedTensor.with_row_splits_dtype() to "
+            "convert them to compatible dtypes."
         )
     return found.pop() if found else dtypes.int64
 

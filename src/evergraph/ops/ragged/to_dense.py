@@ -77,8 +77,8 @@ def ragged_tensor_to_tensor(
     wanted = [-1] * (len(partitions) + values.ndim) if not shape.ndim else [int(n) for n in shape]
     if len(wanted) != len(partitions) + values.ndim:
         raise kernel_error(
-            f"Value shape ({bracket_text(values.shape)}), ragged_rank({len(partitions)}) and shape({wanted}) do not have a "
-            "consistent number of dimensions"
+            f"Value shape ({bracket_text(values.shape)}), ragged_rank({len(partitions)}) and shape({wanted}) do not "
+            "have a consistent number of dimensions"
         )
     for axis, n in enumerate(inner, len(wanted) - len(inner)):
         if wanted[axis] not in (-1, n):

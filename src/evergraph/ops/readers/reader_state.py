@@ -78,8 +78,9 @@ class Reader:
         return found
 
     def read_on(self, most: int, queue: ElementQueue, run: Running) -> list[Record]:
-        """What up to `most` reads would give: one record, and those that follow it in its file, or files whose names are
-        there if each is one record.
+        """What up to `most` reads would give: one record, and those that follow it.
+
+        They follow it in its file, or, if each file is one record, in files whose names are there.
 
         An error behind the first record comes at the next read.
         """

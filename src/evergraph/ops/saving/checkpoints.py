@@ -1,7 +1,7 @@
 """Saving tensors to checkpoints and restoring them.
 
-`SaveV2` and `RestoreV2` are what a Saver builds. The older ones write and read the older format; `RestoreV2` reads both.
-What is saved or restored may be a part of a tensor: `"4 3 0,2:-"` (formats/slices.py), or "" for a whole one.
+`SaveV2` and `RestoreV2` are what a Saver builds. The older ones write and read the older format; `RestoreV2` reads
+both. What is saved or restored may be a part of a tensor: `"4 3 0,2:-"` (formats/slices.py), or "" for a whole one.
 """
 
 from __future__ import annotations
@@ -219,8 +219,8 @@ def _read(reader: CheckpointReader, name: str, spec: str) -> np.ndarray:
     stored = reader.shape(name)
     if shape != stored:
         raise kernel_error(
-            f"tensor_name = {name}; shape in shape_and_slice spec {_bracketed(shape)} does not match the shape stored in "
-            f"checkpoint: {_bracketed(stored)}"
+            f"tensor_name = {name}; shape in shape_and_slice spec {_bracketed(shape)} does not match the shape stored "
+            f"in checkpoint: {_bracketed(stored)}"
         )
     return reader.read_slice(name, part)
 

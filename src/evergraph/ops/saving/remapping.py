@@ -71,8 +71,8 @@ def load_and_remap_matrix(
 ) -> np.ndarray:
     """A matrix of a checkpoint with its rows and columns in another order; what it lacks comes from other values.
 
-    Args (of the op): `row_remapping[i]` is the old row that becomes row `i`, -1 for a new one; `col_remapping` likewise,
-    or empty where columns stay. `initializing_values` has an element for each of the matrix that is new.
+    Args (of the op): `row_remapping[i]` is the old row that becomes row `i`, -1 for a new one; `col_remapping`
+    likewise, or empty where columns stay. `initializing_values` has an element for each of the matrix that is new.
     """
     prefix, name = (os.fsdecode(np.asarray(x, object).reshape(-1)[0]) for x in (ckpt_path, old_tensor_name))
     if row_remapping.size != num_rows:
@@ -81,7 +81,8 @@ def load_and_remap_matrix(
         )
     if col_remapping.size not in (0, num_cols):
         raise kernel_error(
-            f"Provided col_remapping, but its size is {col_remapping.size} instead of being equal to num_cols={num_cols}"
+            f"Provided col_remapping, but its size is {col_remapping.size} instead of being equal to "
+            f"num_cols={num_cols}"
         )
     for remapping in row_remapping, col_remapping:
         _refuse_repeated(remapping)
@@ -91,7 +92,8 @@ def load_and_remap_matrix(
             raise kernel_error(f"Tensor {name} has invalid type {kind.name} instead of expected type float")
         if len(shape) != 2:
             raise kernel_error(
-                f"Tensor {name} has shape {list(shape)} of invalid rank {len(shape)} instead of expected shape of rank 2."
+                f"Tensor {name} has shape {list(shape)} of invalid rank {len(shape)} instead of expected shape of rank "
+                "2."
             )
         if not col_remapping.size and shape[1] != num_cols:
             raise kernel_error(
@@ -104,8 +106,8 @@ def load_and_remap_matrix(
         _copy_rows(reader, name, out, row_remapping, columns, max_rows_in_memory)
     if initializing_values.size != known.size - known.sum():
         raise kernel_error(
-            f"The number of values of initializing_values is {initializing_values.size}, but {known.size - known.sum()} "
-            "elements of the matrix are not in the checkpoint"
+            f"The number of values of initializing_values is {initializing_values.size}, but "
+            f"{known.size - known.sum()} elements of the matrix are not in the checkpoint"
         )
     out[~known] = initializing_values.reshape(-1)
     return out

@@ -148,7 +148,7 @@ def _power_of_two(n: int) -> int:
 @public("contrib.framework.audio_ops.audio_spectrogram")
 @op("AudioSpectrogram")
 def audio_spectrogram(xp: Any, input: Any, *, window_size: int, stride: int, magnitude_squared: bool) -> Any:
-    """The magnitudes of the spectra of frames, faded by a Hann window; `[samples, channels]` to `[channels, frames, n]`.
+    """Magnitudes of the spectra of frames, faded by a Hann window; `[samples, channels]` to `[channels, frames, n]`.
 
     The Fourier transform is of the power of 2 not below `window_size`; `n` is half of that and one.
     """
@@ -226,7 +226,7 @@ def mfcc(
     filterbank_channel_count: int,
     dct_coefficient_count: int,
 ) -> Any:
-    """Mel-frequency cepstral coefficients of squared spectrograms; `[channels, frames, n]` to `[channels, frames, k]`."""
+    """Mel-frequency cepstral coefficients of power spectrograms; `[channels, frames, n]` to `[channels, frames, k]`."""
     if spectrogram.ndim != 3:
         raise kernel_error(f"spectrogram must be 3-dimensional, got shape {list(spectrogram.shape)}")
     bands, k = filterbank_channel_count, dct_coefficient_count

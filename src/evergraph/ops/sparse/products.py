@@ -40,8 +40,8 @@ def sparse_tensor_dense_mat_mul(
     if right.shape[0] != width:
         raise kernel_error(
             f"Cannot multiply A and B because inner dimension does not match: {width} vs. {right.shape[0]}.  Did you "
-            f"forget a transpose?  Dimensions of A: [{', '.join(map(str, np.ravel(a_shape).tolist()))}).  Dimensions of "
-            f"B: {bracket_text(b.shape)}"
+            f"forget a transpose?  Dimensions of A: [{', '.join(map(str, np.ravel(a_shape).tolist()))}).  Dimensions "
+            f"of B: {bracket_text(b.shape)}"
         )
     if height < 0:
         raise kernel_error(f"Dimension {height} must be >= 0")

@@ -129,8 +129,8 @@ def string_format(
         inputs = [inputs]
     if template.count(placeholder) != len(inputs):
         raise ValueError(
-            f"{template.count(placeholder)} placeholder(s) in template does not match {len(inputs)} tensor(s) provided as "
-            "input"
+            f"{template.count(placeholder)} placeholder(s) in template does not match {len(inputs)} tensor(s) provided "
+            "as input"
         )
     return string_format_op(inputs, template=template, placeholder=placeholder, summarize=summarize, name=name)
 

@@ -189,8 +189,8 @@ def string_n_grams(
         if preserve_short_sequences and len(made) == before and row:
             if pad_width < 0:
                 raise kernel_error(
-                    "Pad width should be >= 0 when preserve_short_sequences is True and ngram_widths are not provided, got "
-                    f"{pad_width}"
+                    "Pad width should be >= 0 when preserve_short_sequences is True and ngram_widths are not provided, "
+                    f"got {pad_width}"
                 )
             made.extend(_grams(row, len(row) + 2 * pad_width, separator, left_pad, right_pad, pad_width))
         ends.append(len(made))

@@ -84,8 +84,8 @@ def reader(dtype: DType) -> Callable[[bytes], Any]:
 def floats(values: Sequence[float], dtype: DType, texts: Sequence[bytes]) -> np.ndarray:
     """Numbers that were read in `texts` as an array; what is too small for a normal number of the type is 0, as in TF.
 
-    The float64 nearest to a decimal may lie exactly between two float32s where the decimal does not; it is moved off the
-    middle then.
+    The float64 nearest to a decimal may lie exactly between two float32s where the decimal does not; it is moved off
+    the middle then.
     """
     doubles = np.array(values, np.float64)
     if dtype is not dtypes.float32:

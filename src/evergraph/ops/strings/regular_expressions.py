@@ -39,7 +39,7 @@ def _scalar(value: Any, name: str) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _template(rewrite: bytes) -> tuple[list[Any], bool]:
-    r"""A rewrite as literal bytes and numbers of groups (`\0` to `\9`), as far as it is well-formed; whether all of it is."""
+    r"""A rewrite as literal bytes and numbers of groups (`\0` to `\9`) as far as well-formed; whether all of it is."""
     parts: list[Any] = []
     at = 0
     while at < len(rewrite):

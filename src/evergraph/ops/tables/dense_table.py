@@ -1,7 +1,7 @@
 """`tf.contrib.lookup.MutableDenseHashTable`: a table whose buckets can be seen.
 
-A checkpoint of such a table holds its buckets, in TensorFlow's order; so entries are where TensorFlow would put them: at
-the bucket that the key's hash names, or at one of those that follow it in steps of 1, 2, 3, ... Where an entry was
+A checkpoint of such a table holds its buckets, in TensorFlow's order; so entries are where TensorFlow would put them:
+at the bucket that the key's hash names, or at one of those that follow it in steps of 1, 2, 3, ... Where an entry was
 removed stands the deleted key.
 """
 

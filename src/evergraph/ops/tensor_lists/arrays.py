@@ -1,4 +1,4 @@
-"""`tf.TensorArray` where branches and loops have functions as parts: its flow is a list of tensors, there is no handle."""
+"""`tf.TensorArray` where branches and loops have functions as parts: its flow is a list of tensors, with no handle."""
 
 from __future__ import annotations
 

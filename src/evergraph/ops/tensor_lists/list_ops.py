@@ -182,7 +182,8 @@ def tensor_list_split(xp: Any, tensor: Any, element_shape: Any, lengths: Any, *,
     without_first = (None, *tensor.shape[1:])
     if not is_fitting(shape, without_first):
         raise kernel_error(
-            f"tensor shape {bracket_text(tuple(tensor.shape))} is not compatible with element_shape {bracket_text(shape)}"
+            f"tensor shape {bracket_text(tuple(tensor.shape))} is not compatible with element_shape "
+            f"{bracket_text(shape)}"
         )
     if np.ndim(lengths) != 1:
         raise kernel_error(f"Expected lengths to be a vector, received shape: {bracket_text(np.shape(lengths))}")
@@ -548,7 +549,8 @@ def _concatenated(xp: Any, handle: Any, wanted: Shape, leading: Any, kind: DType
                 )
             if first is None and i >= len(leading):
                 raise kernel_error(
-                    f"List contains uninitialized tensor at index {i} but leading_dims has only {len(leading)} elements."
+                    f"List contains uninitialized tensor at index {i} but leading_dims has only {len(leading)} "
+                    "elements."
                 )
             value = found.zeros(xp, (int(leading[i]) if first is None else first, *(rest or ())), "concat")
         parts.append(value)

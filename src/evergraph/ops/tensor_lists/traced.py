@@ -1,4 +1,4 @@
-"""Lists of tensors while a stage is compiled: one array each, with a row for each element (values.py has the others)."""
+"""Lists of tensors while a stage is compiled: one array each, with a row for each element (values.py has others)."""
 
 from __future__ import annotations
 

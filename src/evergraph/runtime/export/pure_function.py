@@ -49,14 +49,14 @@ def to_jax(
         fetches: what the function gives: a tensor, a name, or any nesting of them in lists, tuples and dicts.
         feeds: what it takes: tensors or names, in order; or a dict of argument names to tensors.
         session: the session that holds the variables; by default, the default session.
-        most_trips: how many iterations to provide for where a loop's values are kept for its gradient, and how many there
-            will be does not follow from shapes.
+        most_trips: how many iterations to provide for where a loop's values are kept for its gradient, and how many
+            there will be does not follow from shapes.
 
     Returns:
-        `(function, parameters)`. `parameters` is a dict of the variables' values by name. `function(parameters, *feeds)`
-        gives the structure of `fetches`. Feeds may also come by name: `function(parameters, x=...)`; the name is that of
-        the op (`**{"tower/x": ...}`), or the key in `feeds`. The function can go through `jax.jit`, `jax.vmap`,
-        `jax.grad` and so on.
+        `(function, parameters)`. `parameters` is a dict of the variables' values by name.
+        `function(parameters, *feeds)` gives the structure of `fetches`. Feeds may also come by name:
+        `function(parameters, x=...)`; the name is that of the op (`**{"tower/x": ...}`), or the key in `feeds`. The
+        function can go through `jax.jit`, `jax.vmap`, `jax.grad` and so on.
 
         Random ops give the numbers of a first run in a new session, the same at every call; `counter=n` gives other
         numbers for each n. A compiled function cannot raise: where a session would (a label out of range, an `Assert`),
@@ -69,7 +69,8 @@ def to_jax(
     Raises:
         UnimplementedError: if ops work on the host (strings, files, queues), or write variables; it names them all.
         FailedPreconditionError: if a variable has no value in the session.
-        ValueError: if a placeholder that is needed is not among the feeds, or there is no session and there are variables.
+        ValueError: if a placeholder that is needed is not among the feeds, or there is no session and there are
+            variables.
 
     >>> x = tf.placeholder(tf.float32, [None, 2], name="x")
     >>> w = tf.Variable([[1.0], [2.0]], name="w")
@@ -287,8 +288,8 @@ class PureFunction:
             raise errors.UnimplementedError(
                 None,
                 None,
-                f"{error}: XLA must know it before the program is compiled. In place of the feed that decides it, put a "
-                "constant into the graph.",
+                f"{error}: XLA must know it before the program is compiled. In place of the feed that decides it, put "
+                "a constant into the graph.",
             ) from None
         finally:
             collectors.pop()
@@ -310,8 +311,8 @@ def _place(own: int, counter: Any) -> Any:
         return np.uint64(own) + jnp.asarray(counter).astype(np.uint64) * np.uint64(BLOCKS_PER_CALL)
 
 
-# A program traced with 64-bit types cannot be compiled without them: some lowerings look at the setting once more. So the
-# setting is the caller's; but counters of random streams always have 64 bits, and their few plain ops are no such
+# A program traced with 64-bit types cannot be compiled without them: some lowerings look at the setting once more. So
+# the setting is the caller's; but counters of random streams always have 64 bits, and their few plain ops are no such
 # lowerings.
 
 

@@ -50,8 +50,8 @@ def exported(
             raise errors.InvalidArgumentError(
                 None,
                 None,
-                f"the graph cannot be exported with open sizes ({str(error).splitlines()[0][:200]}); give the shapes of "
-                f"{', '.join(map(repr, open_sizes))}",
+                f"the graph cannot be exported with open sizes ({str(error).splitlines()[0][:200]}); give the shapes "
+                f"of {', '.join(map(repr, open_sizes))}",
             ) from error
 
 

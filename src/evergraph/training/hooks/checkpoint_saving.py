@@ -19,7 +19,7 @@ from evergraph.training.summary_writer import FileWriterCache
 
 @public("train.CheckpointSaverListener", "estimator.CheckpointSaverListener")
 class CheckpointSaverListener:
-    """Called before and after each checkpoint that a `CheckpointSaverHook` saves; a subclass overrides what it needs."""
+    """Called before and after each checkpoint of a `CheckpointSaverHook`; a subclass overrides what it needs."""
 
     def begin(self) -> None:
         """Called by the hook's `begin`."""

@@ -1,4 +1,4 @@
-"""Metrics of a score between 0 and 1 that is cut at thresholds: counts, precision, recall, and one against the other."""
+"""Metrics of a score between 0 and 1 that is cut at thresholds: counts, precision, recall, and one against another."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from evergraph.training.onnx_files.writer import NotMapped, Writer, maps, rank_o
 _SAME = {
     name: name
     for name in (
-        "Relu Elu Selu Sigmoid Tanh Softplus Softsign Exp Log Sqrt Reciprocal Neg Abs Sign Floor Ceil Erf Sin Cos Tan Asin "
-        "Acos Atan Sinh Cosh Asinh Acosh Atanh Identity"
+        "Relu Elu Selu Sigmoid Tanh Softplus Softsign Exp Log Sqrt Reciprocal Neg Abs Sign Floor Ceil Erf Sin Cos Tan "
+        "Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Identity"
     ).split()
 }
 UNARY = {

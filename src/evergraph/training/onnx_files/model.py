@@ -38,7 +38,8 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
 
     Args:
         fetches: the outputs: tensors or names, or a dict of output names to tensors.
-        feeds: the inputs: tensors or names, or a dict of input names to tensors. Other placeholders have their defaults.
+        feeds: the inputs: tensors or names, or a dict of input names to tensors. Other placeholders have their
+            defaults.
         path: the file to write, or None.
         session: the session that holds the variables; by default, the default session.
 

@@ -1,4 +1,4 @@
-"""What a profile knows of ops beyond the graph: float operations, types that the program gives, lines of the program."""
+"""What a profile knows of ops beyond the graph: float operations, types the program gives, lines of the program."""
 
 from __future__ import annotations
 

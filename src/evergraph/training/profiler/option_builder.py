@@ -130,7 +130,7 @@ class ProfileOptionBuilder:
         return self._with(min_float_ops=min_float_ops)
 
     def with_accounted_types(self, account_type_regexes: Sequence[str]) -> ProfileOptionBuilder:
-        """Count ops of which a type (the op's type, its device, a type of the op log) matches one of the expressions."""
+        """Count ops of which a type (the op's type, its device, one of the op log) matches one of the expressions."""
         return self._with(account_type_regexes=copy.copy(account_type_regexes))
 
     def with_node_names(

@@ -103,8 +103,8 @@ class SavedModelLoader:
                 saver.restore(sess, self._variables_path)
             else:
                 raise ValueError(
-                    "No tf.train.Saver object was passed to the function SavedModelLoader.restore_variables. Since there "
-                    "are variables in the graph, a saver is required."
+                    "No tf.train.Saver object was passed to the function SavedModelLoader.restore_variables. Since "
+                    "there are variables in the graph, a saver is required."
                 )
 
     def run_init_ops(self, sess: Any, tags: Any, import_scope: str | None = None) -> None:

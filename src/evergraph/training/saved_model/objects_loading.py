@@ -104,8 +104,8 @@ def load_v2(export_dir: Any, tags: Any = None) -> Any:
     there = set(meta_graph.meta_info_def.tags)
     if tags is not None and {convert.as_text(tag) for tag in nest.flatten(tags)} != there:
         raise ValueError(
-            f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible argument "
-            f"tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching tags."
+            f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible "
+            f"argument tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching tags."
         )
     try:
         root = _Loader(directory, meta_graph).load()

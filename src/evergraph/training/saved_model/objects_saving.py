@@ -90,9 +90,9 @@ def save(obj: Any, export_dir: Any, signatures: Any = None) -> None:
         raise ValueError(f"Expected a Trackable object for export, got {obj}.")
     if any(name == _SIGNATURES and not isinstance(child, SignatureMap) for name, child in children(obj)):
         raise ValueError(
-            f"Exporting an object {obj} which has an attribute named '{_SIGNATURES}'. This is a reserved attribute used to "
-            "store SavedModel signatures in objects which come from `tf.saved_model.load`. Delete this attribute (e.g. "
-            f"'del obj.{_SIGNATURES}') before saving if this shadowing is acceptable."
+            f"Exporting an object {obj} which has an attribute named '{_SIGNATURES}'. This is a reserved attribute "
+            "used to store SavedModel signatures in objects which come from `tf.saved_model.load`. Delete this "
+            f"attribute (e.g. 'del obj.{_SIGNATURES}') before saving if this shadowing is acceptable."
         )
     directory = convert.as_text(os.fspath(export_dir))
     writer = _Writer(obj, signatures_of(functions_of(obj), signatures))
@@ -190,8 +190,8 @@ class _Writer:
     def _declared_again(variable: Any) -> Any:
         if not hasattr(variable, "handle"):
             raise ValueError(
-                f"the variable {variable.name!r} is a reference variable, which functions of a SavedModel cannot use: make "
-                "it with use_resource=True, or call tf.enable_resource_variables() first."
+                f"the variable {variable.name!r} is a reference variable, which functions of a SavedModel cannot use: "
+                "make it with use_resource=True, or call tf.enable_resource_variables() first."
             )
         shape, kind = variable.shape, variable.dtype.base_dtype
         return Variable(
@@ -278,15 +278,16 @@ class _Writer:
             return number
         if t.dtype is dtypes.resource or t.dtype._is_ref_dtype:
             raise AssertionError(
-                f"Tried to export a function which references untracked object {t}. TensorFlow objects (e.g. tf.Variable) "
-                "captured by functions must be tracked by assigning them to an attribute of a tracked object or assigned "
-                "to an attribute of the main object directly; and variables must be resource variables."
+                f"Tried to export a function which references untracked object {t}. TensorFlow objects (e.g. "
+                "tf.Variable) captured by functions must be tracked by assigning them to an attribute of a tracked "
+                "object or assigned to an attribute of the main object directly; and variables must be resource "
+                "variables."
             )
         value = constant_value(t)
         if value is None:
             raise ValueError(
-                f"Attempted to save a function {name} which references a symbolic Tensor {t} that is not a simple constant. "
-                "This is not supported."
+                f"Attempted to save a function {name} which references a symbolic Tensor {t} that is not a simple "
+                "constant. This is not supported."
             )
         with self._graph.as_default():
             copied = constant(value, t.dtype)

@@ -72,7 +72,7 @@ def _packed(structure: Any, tensors: list[Any]) -> Any:
 
 
 class RestoredFunction(Trackable):
-    """A `tf.function` of a SavedModel: of the functions that were made of it, the one that fits the arguments is called.
+    """A `tf.function` of a SavedModel: of the functions made of it, the one that fits the arguments is called.
 
     Args:
         saved: its `SavedFunction`.
@@ -108,7 +108,8 @@ class RestoredFunction(Trackable):
             for i, f in enumerate(self.concrete_functions, 1)
         )
         raise ValueError(
-            f"Could not find matching function to call loaded from the SavedModel. Got:\n  Positional arguments: {args}\n"
+            "Could not find matching function to call loaded from the SavedModel. Got:\n"
+            f"  Positional arguments: {args}\n"
             f"  Keyword arguments: {kwargs}\nExpected arguments to match one of the following:\n{options}"
         )
 
@@ -242,8 +243,8 @@ class SignatureFunction(Trackable):
         """
         if len(args) > self._positional:
             raise TypeError(
-                f"Expected at most {self._positional} positional arguments (and the rest keywords, of {self._keywords}), "
-                f"got {args}."
+                f"Expected at most {self._positional} positional arguments (and the rest keywords, of "
+                f"{self._keywords}), got {args}."
             )
         named = dict(zip(self._keywords, args, strict=False))
         twice = sorted(named.keys() & kwargs.keys())

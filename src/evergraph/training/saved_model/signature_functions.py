@@ -45,8 +45,8 @@ def signatures_of(functions: dict[str, Any], given: Any) -> dict[str, SignatureO
         concrete = _concrete(function)
         if concrete is None:
             raise ValueError(
-                f"Expected a TensorFlow function to generate a signature for, but got {function}. Only `tf.functions` with "
-                "an input signature or concrete functions can be used as a signature."
+                f"Expected a TensorFlow function to generate a signature for, but got {function}. Only `tf.functions` "
+                "with an input signature or concrete functions can be used as a signature."
             )
         made[key] = _signature(key, concrete)
     return made
@@ -66,9 +66,9 @@ def _signature(key: str, concrete: Any) -> SignatureOf:
         if name in names:
             raise ValueError(
                 f"Got non-flat/non-unique argument names for SavedModel signature '{key}': more than one argument to "
-                f"'{concrete.name}' was named '{name}'. Signatures have one Tensor per named input, so to have predictable "
-                "names Python functions used to generate these signatures should avoid *args and Tensors in nested "
-                "structures unless unique names are specified for each."
+                f"'{concrete.name}' was named '{name}'. Signatures have one Tensor per named input, so to have "
+                "predictable names Python functions used to generate these signatures should avoid *args and Tensors "
+                "in nested structures unless unique names are specified for each."
             )
         names.append(name)
         del t
@@ -98,9 +98,9 @@ def _as_dict(outputs: Any, function: str, key: str) -> dict[str, Any]:
         for name, value in outputs.items():
             if not isinstance(value, Tensor):
                 raise ValueError(
-                    f"Got a dictionary containing non-Tensor value {value} for key {name} in the output of the function "
-                    f"{function} used to generate a SavedModel signature. Dictionaries outputs for functions used as "
-                    "signatures should have one Tensor output per string key."
+                    f"Got a dictionary containing non-Tensor value {value} for key {name} in the output of the "
+                    f"function {function} used to generate a SavedModel signature. Dictionaries outputs for functions "
+                    "used as signatures should have one Tensor output per string key."
                 )
         return dict(outputs)
     several = outputs if isinstance(outputs, list | tuple) else [outputs]

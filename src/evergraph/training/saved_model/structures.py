@@ -1,6 +1,6 @@
 """Nested Python structures as messages: the signatures of functions in SavedModels.
 
-    ((TensorSpec([None], float32, "x"), True), {})    a `StructuredValue`: a tuple of a tuple, with a spec and a bool, ...
+    ((TensorSpec([None], float32, "x"), True), {})    a `StructuredValue`: a tuple of a tuple, with a spec and a bool
 
 Leaves are numbers, text, None, shapes, types, and the specs of tensors, also sparse and ragged ones.
 """

@@ -105,8 +105,8 @@ class Checkpoint(AutoTrackable):
             if not is_trackable(value) and not hasattr(value, "python_function"):
                 raise ValueError(
                     "`Checkpoint` was expecting a trackable object (an object derived from `TrackableBase`), got "
-                    f"{value}. If you believe this object should be trackable (i.e. it is part of the TensorFlow Python "
-                    "API and manages state), please open an issue."
+                    f"{value}. If you believe this object should be trackable (i.e. it is part of the TensorFlow "
+                    "Python API and manages state), please open an issue."
                 )
             setattr(self, key, value)
         self._counter: Any = None

@@ -46,8 +46,8 @@ class Module(AutoTrackable):
             name = camel_to_snake(type(self).__name__)
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             raise ValueError(
-                f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid class "
-                "name)."
+                f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid "
+                "class name)."
             )
         self._name = name
         with name_scope(name) as scope:

@@ -1,6 +1,7 @@
 """What an object-based checkpoint sees of Python objects: named children, and values of their own.
 
-An object is *trackable* if it is a variable, an optimizer, a layer or model, a list or dict, or derives from `Trackable`.
+An object is *trackable* if it is a variable, an optimizer, a layer or model, a list or dict, or derives from
+`Trackable`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ class Trackable:
         """Make `trackable` a child called `name`."""
         tracked = self.__dict__.setdefault("_tracked", {})
         if not overwrite and tracked.get(name, trackable) is not trackable:
-            raise ValueError(f"Called Trackable._track_trackable() with name='{name}', but a Trackable with this name is "
-                             "already declared as a dependency. Names must be unique (or overwrite=True).")  # fmt: skip
+            raise ValueError(
+                f"Called Trackable._track_trackable() with name='{name}', but a Trackable with this name is already "
+                "declared as a dependency. Names must be unique (or overwrite=True)."
+            )
         tracked[name] = trackable
         return trackable
 
