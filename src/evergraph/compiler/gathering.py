@@ -12,11 +12,12 @@ Ops of lists keep the order that data and control edges ask for; all others with
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from evergraph.compiler import segments
-from evergraph.compiler.plan import Instruction, LoopProgram, Register, Stage
+from evergraph.compiler.plan import Instruction, LoopProgram, Register, Stage, overwritable
 from evergraph.compiler.segments import LoopParts, Observation, Parts, Segment, Step
 from evergraph.compiler.stages import ALWAYS_KNOWN
 from evergraph.framework import dtypes
@@ -38,7 +39,7 @@ _LISTS = frozenset(
 
 def parts_of_stage(stage: Stage, constants: Sequence[Any]) -> Parts:
     needed = {*stage.outputs, *stage.write_registers}
-    return _Gathering(stage.instructions, constants, stage.seen, needed).parts(free=True)
+    return _Gathering(stage.instructions, constants, stage.seen, needed).parts(free=True, stage=stage)
 
 
 def parts_of_loop(loop: LoopProgram, registers: list[Any]) -> LoopParts | None:
@@ -143,7 +144,7 @@ class _Gathering:
             for t, r in zip(instruction.op.inputs, _read(instruction), strict=False)
         )
 
-    def parts(self, free: bool) -> Parts:
+    def parts(self, free: bool, stage: Stage | None = None) -> Parts:
         compiled = [self.may_be_compiled(i) for i in self.instructions]
         self._leave_varying(compiled)
         phases = self._phases(compiled)
@@ -172,6 +173,8 @@ class _Gathering:
                 steps.extend(self._segment(what))
         nothing: list[tuple[Register, ...]] = [()] * len(steps)
         frees = self._frees(steps) if free else nothing
+        if stage is not None:
+            self._find_overwritable(steps, stage)
         return Parts(steps, frees)
 
     def _leave_varying(self, compiled: list[bool]) -> None:
@@ -241,7 +244,7 @@ class _Gathering:
             if kind not in "SRVq" or instruction.op.type in _LISTS:
                 homes = tuple(r for i, r in enumerate(instruction.inputs) if i != value)
                 return Step(instruction, homes, True)
-        return Step(instruction, _homes(instruction), False)
+        return Step(dataclasses.replace(instruction, overwrites=()), _homes(instruction), False)
 
     def _segment(self, instructions: list[Instruction]) -> list[Step | Segment]:
         if len(instructions) < FEWEST:
@@ -267,6 +270,17 @@ class _Gathering:
         if self.within and not self.seen.other_shapes.isdisjoint((*made, *inputs)):
             inner = _Gathering(instructions, self.constants, self.seen, set(outputs)).parts(free=False)
         return [Segment(instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants, inner)]
+
+    def _find_overwritable(self, steps: list[Step | Segment], stage: Stage) -> None:
+        """Say again which updates may write into the old value: the order is another one than the stage's."""
+        read: set[Register] = set(self.needed)
+        for step in reversed(steps):
+            if isinstance(step, Segment):
+                for instruction in step.instructions:
+                    read.update(_all_read(instruction))
+                continue
+            step.instruction.overwrites = overwritable(step.instruction, stage, read)
+            read.update(_all_read(step.instruction))
 
     def _frees(self, steps: list[Step | Segment]) -> list[tuple[Register, ...]]:
         """After which step a value made here can be let go of."""

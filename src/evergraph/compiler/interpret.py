@@ -6,6 +6,7 @@ runs once never waits for XLA.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.running import Running
+from evergraph.ops.scatter import overwriting
 
 if TYPE_CHECKING:
     from evergraph.compiler.segments import LoopParts, Observation, Parts
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 # An op, its start and end in ns, shape and bytes of each output that is no reference, and how many bytes are new.
 Timing = tuple[Operation, int, int, list[tuple[tuple[int, ...], int]], int]
 
+
+# Smaller arrays are copied faster than it is found out who holds them.
+LARGE = 16_384
 
 # After so many iterations, over all runs, a loop that is interpreted is looked at for parts to compile.
 LOOKED_AT_FROM = 48
@@ -103,6 +108,8 @@ def interpret_one(
         args = [registers[r] for r in instruction.inputs]
     if instruction.guards and any(a is None for a in args):
         raise _without_value(instruction, args)
+    if instruction.overwrites and overwriting.log is not None:
+        overwriting.arrays = _may_be_overwritten(instruction, args)
     kernel = instruction.op.opdef.numpy_kernel or instruction.kernel
     begin = 0 if work is None or work.timings is None else time.time_ns()
     try:
@@ -149,6 +156,19 @@ def interpret_one(
             computed = [registers[r] for r in outputs[max(0, n - len(instruction.op.outputs) + references) :]]
             shapes = [(np.shape(value), getattr(value, "nbytes", 0)) for value in computed]
             work.timings.append((instruction.op, begin, end, shapes, _bytes_made(computed, args)))
+
+
+def _may_be_overwritten(instruction: Instruction, args: list[Any]) -> frozenset[int]:
+    """The large arrays, by identity, that `instruction` updates and that nobody else holds: no view, no other thread."""
+    return frozenset(
+        id(args[position])
+        for position, references in instruction.overwrites
+        if type(args[position]) is np.ndarray
+        and args[position].size >= LARGE
+        and args[position].base is None
+        and args[position].flags.writeable
+        and sys.getrefcount(args[position]) <= references + 1  # and by this call
+    )
 
 
 def _bytes_made(values: list[Any], args: list[Any]) -> int:

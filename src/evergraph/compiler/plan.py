@@ -61,6 +61,9 @@ class Instruction:
     bases: tuple[Register, ...] = ()  # per new version: the one before it, which stays if the op does not run
     selector: tuple[Register, bool] | None = None  # of a Merge: takes its first input if the predicate has that value
     loop: LoopProgram | None = None  # of a loop: what it does
+    # Positions of variables whose old value nobody reads after this instruction (interpreted stages), and how many
+    # references to one there are then.
+    overwrites: tuple[tuple[int, int], ...] = ()
     frees: tuple[Register, ...] = ()  # registers nobody reads after this instruction (interpreted stages)
 
 
@@ -683,7 +686,23 @@ class _Assembly(_Block):
             for source in instruction.inputs:
                 used.update(source if isinstance(source, tuple) else (source,))
             instruction.frees = tuple(r for r in used if r in inside and r not in seen and r not in needed_later)
+            instruction.overwrites = overwritable(instruction, stage, seen | needed_later)
             seen |= used
+
+
+def overwritable(
+    instruction: Instruction, stage: Stage, read_later: Container[Register]
+) -> tuple[tuple[int, int], ...]:
+    """The positions at which `instruction` updates a variable whose old value nobody reads later; see `Instruction`."""
+    opdef = instruction.op.opdef
+    if not opdef.updates or instruction.guards or instruction.grouped or instruction.loop is not None:
+        return ()
+    return tuple(
+        # It is held by the session (as it was at the start of the run), by its register, and by the list of arguments.
+        (position, 3 if register in stage.read_registers else 2)
+        for position, (arg, register) in enumerate(zip(opdef.inputs, instruction.inputs, strict=True))
+        if arg.name in opdef.updates and register not in read_later and instruction.inputs.count(register) == 1
+    )
 
 
 # Ops that XLA calls a library for, or makes a loop of their own for: they end a chain of element-wise ops.

@@ -140,6 +140,7 @@ class Segment:
         inner: Parts | None = None,
     ) -> None:
         self.inner = inner  # how it runs for signatures that it is not compiled for
+        instructions = [dataclasses.replace(i, overwrites=()) for i in instructions]
         self.instructions, self.inputs, self.outputs, self.constants = instructions, inputs, outputs, constants
         self.static_inputs = static_inputs
         self.guards = instructions[0].guards

@@ -2,10 +2,14 @@
 
 An index is what stands between the brackets of `x[...]`: an array of row numbers, or a tuple of arrays. A place named
 twice is updated twice, in order; so of two values set there the last one stays.
+
+NumPy, too, makes a new array, unless whoever runs the op says that nobody looks at the old one any more
+(`Overwriting`). Then what was in those places is noted, so that it can be put back if the run fails.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +18,36 @@ import numpy as np
 from evergraph.ops.opdef import collectors, kernel_error, require
 
 
+class _Overwriting(threading.local):
+    log: list[tuple[np.ndarray, Any, np.ndarray]] | None = None
+    arrays: frozenset[int] = frozenset()  # by identity: those that may be written into
+
+
+overwriting = _Overwriting()
+
+
+class Overwriting:
+    """While it lasts, scatters of this thread may write into the arrays in `overwriting.arrays`.
+
+    Whatever they wrote is taken back if it ends with an exception.
+    """
+
+    def __enter__(self) -> None:
+        self._around = overwriting.log, overwriting.arrays
+        overwriting.log, overwriting.arrays = [], frozenset()
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is not None:
+            for array, index, before in reversed(overwriting.log or ()):
+                array[index] = before
+        overwriting.log, overwriting.arrays = self._around
+
+
 def scatter_set(xp: Any, x: Any, index: Any, values: Any) -> Any:
     """`x` with `values` in the places `index`."""
     if xp is not np:
         return _traced(x, "set", index, values)
-    out = np.array(x)
+    out = _writable(x, index)
     out[index] = values
     return out
 
@@ -74,12 +103,20 @@ def _traced(x: Any, method: str, index: Any, values: Any) -> Any:
 
 
 def _in_place(ufunc: Any, x: Any, index: Any, values: Any) -> Any:
-    out = np.array(x)
+    out = _writable(x, index)
     if isinstance(index, np.ndarray) and index.ndim == 1 and _are_distinct(index):
         out[index] = ufunc(out[index], values)  # 6 times as fast
     else:
         ufunc.at(out, index, values)
     return out
+
+
+def _writable(x: Any, index: Any) -> np.ndarray:
+    """A copy of `x`, or `x` itself where it may be written into."""
+    if id(x) not in overwriting.arrays or overwriting.log is None:
+        return np.array(x)
+    overwriting.log.append((x, index, np.array(x[index])))
+    return x
 
 
 def _are_distinct(index: np.ndarray) -> bool:

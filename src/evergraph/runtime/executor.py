@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.opdef import collectors
 from evergraph.ops.running import Running
+from evergraph.ops.scatter import Overwriting
 from evergraph.ops.traced_lists import Untraceable
 from evergraph.runtime import forks
 from evergraph.runtime.dataflow import Dataflow
@@ -424,12 +426,15 @@ def _interpret(
     with state.lock:
         _read_variables(plan, stage, state, registers, at_home=parts is None)
         counters = state.counters(stage.random_ops) if stage.random_ops else None
-        used = interpret(stage, registers, counters, work, run, seen, parts)
+        # What a scatter writes into a variable's own array is taken back if an op after it fails.
+        with Overwriting() if commit else nullcontext():
+            used = interpret(stage, registers, counters, work, run, seen, parts)
         if commit:
             written = [(k, registers[r]) for k, r in zip(stage.writes, stage.write_registers, strict=True)]
             written = [(k, v) for k, v in written if v is not None]  # in a branch not taken, and without value before
             given = {id(registers[r]) for r in (*plan.feed_registers, *stage.read_registers)}
-            state.store([k for k, _ in written], [_owned(v, given) for _, v in written])
+            held = state.variables
+            state.store([k for k, _ in written], [v if v is held.get(k) else _owned(v, given) for k, v in written])
             state.advance(stage.random_ops, used)
 
 
@@ -439,7 +444,10 @@ def _owned(value: Any, given: set[int]) -> Any:
         given.add(id(value))
         return value  # made by a part of the stage that was compiled
     array = np.asarray(value)
-    return array.copy() if array.base is not None or id(value) in given else array
+    if array.base is not None or id(value) in given:
+        return array.copy()
+    given.add(id(value))
+    return array
 
 
 def uninitialized(plan: Plan, state: State, key: str, reader: Operation | None) -> errors.OpError:
