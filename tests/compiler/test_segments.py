@@ -20,7 +20,7 @@ def way(request, monkeypatch):
     monkeypatch.setattr(interpret, "LOOKED_AT_FROM", 0 if in_parts else PLAIN)
     monkeypatch.setattr(segments, "OBSERVED", 2)
     monkeypatch.setattr(executor, "OBSERVED", 2 if in_parts else PLAIN)
-    monkeypatch.setattr(segments, "MOST_PATIENCE", 1)
+    monkeypatch.setattr(segments, "EAGERNESS", 0.0)
     monkeypatch.setattr(segments, "DISPATCH", 0.0)
     start = executor.Choice.__init__
 

@@ -82,9 +82,11 @@ class _Gathering:
         seen: Observation,
         needed: set[Register],
         within: bool = False,
+        in_loop: bool = False,
     ) -> None:
         """With `within`, only what changes within a run is left out, not what changes from run to run."""
         self.within = within
+        self.in_loop = within or in_loop
         self.shapes = seen.moving_shapes if within else seen.other_shapes
         self.values = seen.moving_values if within else seen.other_values
         self.instructions, self.constants, self.seen, self.needed = instructions, constants, seen, needed
@@ -268,8 +270,12 @@ class _Gathering:
         )
         inner = None
         if self.within and not self.seen.other_shapes.isdisjoint((*made, *inputs)):
-            inner = _Gathering(instructions, self.constants, self.seen, set(outputs)).parts(free=False)
-        return [Segment(instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants, inner)]
+            inner = _Gathering(instructions, self.constants, self.seen, set(outputs), in_loop=True).parts(free=False)
+        return [
+            Segment(
+                instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants, inner, self.in_loop
+            )
+        ]
 
     def _find_overwritable(self, steps: list[Step | Segment], stage: Stage) -> None:
         """Say again which updates may write into the old value: the order is another one than the stage's."""

@@ -159,7 +159,7 @@ def interpret_one(
 
 
 def _may_be_overwritten(instruction: Instruction, args: list[Any]) -> frozenset[int]:
-    """The large arrays, by identity, that `instruction` updates and that nobody else holds: no view, no other thread."""
+    """Large arrays, by identity, that `instruction` updates and that nobody else holds: no view, no other thread."""
     return frozenset(
         id(args[position])
         for position, references in instruction.overwrites

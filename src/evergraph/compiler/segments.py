@@ -27,6 +27,7 @@ them before an instruction looks at one.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,8 @@ MOST_LOOKS = 3
 REMEMBERED = 16
 # Seconds, on one core: to compile an instruction, to interpret one, for an element that it makes (see executor.py).
 COMPILING, AN_OP, AN_ELEMENT = 5e-3, 3e-6, 1.5e-9
+IMPORTING = 0.5
+EAGERNESS = 1.0  # 0: a segment is compiled the second time it runs
 MOST_PATIENCE = 200
 # Running a program costs this much, whatever it does.
 DISPATCH = 40e-6
@@ -138,7 +141,9 @@ class Segment:
         outputs: tuple[Register, ...],
         constants: dict[Register, Any],
         inner: Parts | None = None,
+        in_loop: bool = False,
     ) -> None:
+        self.in_loop = in_loop
         self.inner = inner  # how it runs for signatures that it is not compiled for
         instructions = [dataclasses.replace(i, overwrites=()) for i in instructions]
         self.instructions, self.inputs, self.outputs, self.constants = instructions, inputs, outputs, constants
@@ -218,7 +223,12 @@ class Segment:
         self._op_by_op(registers, own)
         meeting.work = own.ops, own.elements
         interpreting = max(own.ops, 1) * AN_OP + own.elements * AN_ELEMENT
-        meeting.patience = max(1, min(MOST_PATIENCE, round(2 * COMPILING * len(self.instructions) / interpreting)))
+        if self.in_loop:  # as much may go into interpreting as into compiling, the first time with all that this needs
+            importing = 0.0 if "jax" in sys.modules else IMPORTING
+            patience = (importing + COMPILING * len(self.instructions)) / interpreting
+        else:
+            patience = min(MOST_PATIENCE, 2 * COMPILING * len(self.instructions) / interpreting)
+        meeting.patience = max(1, round(patience * EAGERNESS))
         if work is not None:
             work.ops += own.ops
             work.elements += own.elements
