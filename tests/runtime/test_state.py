@@ -148,3 +148,25 @@ def test_a_variable_may_change_its_shape_without_validation():
         for n in (2, 3, 200, 200, 200, 3, 3, 3):
             sess.run(put.op, {x: np.ones(n, np.float32)})
             assert sess.run(total) == n
+
+
+@pytest.mark.parametrize(
+    ("op", "kind"),
+    [
+        (lambda v: v.read_value(), tf.errors.FailedPreconditionError),
+        (lambda v: v.assign_add([1.0, 1.0, 1.0]), tf.errors.NotFoundError),
+        (lambda v: v.sparse_read([0]), tf.errors.NotFoundError),
+        (lambda v: v[0:1].assign([2.0]), tf.errors.NotFoundError),
+        (
+            lambda v: tf.train.GradientDescentOptimizer(0.1).apply_gradients([(tf.ones([3]), v)]),
+            tf.errors.InternalError,
+        ),
+    ],
+    ids=["read", "assign_add", "sparse_read", "slice", "step"],
+)
+def test_a_resource_variable_without_value(op, kind):
+    """The classes are those of TensorFlow 1.15.5."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        fetch = op(tf.get_variable("v", [3], use_resource=True))
+        with pytest.raises(kind, match="localhost/v[\\s\\S]*run its initializer first"):
+            session.run(fetch)

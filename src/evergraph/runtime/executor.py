@@ -460,7 +460,14 @@ def uninitialized(plan: Plan, state: State, key: str, reader: Operation | None) 
         for k, op in plan.effects.declared.items()
         if k != key and k not in state.variables and any(kk == k and v == 0 for (kk, v) in plan.effects.reads.values())
     ]
-    if declared.type == "VarHandleOp":
+    kind: type[errors.OpError] = errors.FailedPreconditionError
+    if declared.type == "VarHandleOp" and reader is not None and reader.type not in _READERS:
+        # As TensorFlow 1.15, whose ops each look for the variable in their own way.
+        is_optimizer = reader.type.startswith("ResourceApply")
+        kind = errors.InternalError if is_optimizer else errors.NotFoundError
+        head = "Invalid variable reference. " if is_optimizer else ""
+        head += f"Resource localhost/{key}/N10tensorflow3VarE does not exist."
+    elif declared.type == "VarHandleOp":
         head = (
             f"Error while reading resource variable {key} from Container: localhost. This could mean that the variable "
             f"was uninitialized. Not found: Resource localhost/{key}/N10tensorflow3VarE does not exist. Attempting to use "
@@ -479,4 +486,7 @@ def uninitialized(plan: Plan, state: State, key: str, reader: Operation | None) 
     if others:
         shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
         lines.append(f"  {len(others)} other variable(s) have no value either: {shown}")
-    return errors.FailedPreconditionError(None, reader or declared, "\n".join(lines))
+    return kind(None, reader or declared, "\n".join(lines))
+
+
+_READERS = frozenset(("ReadVariableOp", "Identity", "Switch", "Enter", "VarHandleOp"))
