@@ -45,7 +45,7 @@ def test_small_variables_that_programs_work_on_together(sess):
     for _ in range(4):
         sess.run(steps)
     sess.run(destroy)
-    with pytest.raises(tf.errors.FailedPreconditionError):
+    with pytest.raises(tf.errors.NotFoundError):
         sess.run(steps)
     assert sess.run(variables[2].read_value()).tolist() == [6, 5]
     sess.run(variables[3].initializer)
