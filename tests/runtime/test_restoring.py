@@ -111,3 +111,91 @@ def test_missing_data_file_is_named(tmp_path):
         (tmp_path / data_name("m", 0, 1)).unlink()
         with pytest.raises(tf.errors.NotFoundError, match=r"m\.data-00000-of-00001"):
             saver.restore(sess, path)
+
+
+@pytest.fixture
+def nothing_is_large(monkeypatch):
+    monkeypatch.setattr(restoring, "LARGE", 1 << 30)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What sessions run."""
+    found = []
+    real = tf.Session.run
+    monkeypatch.setattr(tf.Session, "run", lambda self, *a, **k: (found.append(a[0]), real(self, *a, **k))[1])
+    return found
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_new_session_takes_values_without_a_run(tmp_path, nothing_is_large, runs, sharded):
+    variables = [*model(), tf.Variable(np.ones(5000))]
+    saver = tf.train.Saver(sharded=sharded)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        expected = sess.run(variables)
+        path = saver.save(sess, str(tmp_path / "m"))
+    with tf.Session() as sess:
+        runs.clear()
+        saver.restore(sess, path)
+        assert not runs
+        for got, wanted in zip(sess.run(variables), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        sess.run([tf.assign_add(v, tf.ones_like(v)) for v in variables])
+        sess.run(tf.scatter_update(variables[-1], [0], [7.0]))
+        saver.restore(sess, path)
+        for got, wanted in zip(sess.run(variables), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_one_tensor_that_does_not_fit_leaves_all_as_they_are(tmp_path, nothing_is_large):
+    a = tf.get_variable("a", initializer=np.zeros(3, np.float32))
+    b = tf.get_variable("b", initializer=np.zeros([2, 3], np.float32))
+    saver = tf.train.Saver()
+    prefix = str(tmp_path / "m")
+    with BundleWriter(prefix) as writer:
+        writer.add("a", np.ones(3, np.float32))
+        writer.add("b", np.ones([3, 2], np.float32))
+    with tf.Session() as sess:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
+            saver.restore(sess, prefix)
+        assert sess.run(tf.report_uninitialized_variables()).tolist() == [b"a", b"b"]
+        sess.run(tf.global_variables_initializer())
+        with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
+            saver.restore(sess, prefix)
+        assert not any(v.any() for v in sess.run([a, b]))
+
+
+def test_variables_of_any_shape_and_edited_graphs_are_run(tmp_path, nothing_is_large, runs):
+    v = tf.Variable(np.zeros(3), validate_shape=False, shape=None)
+    w = tf.Variable(np.zeros(2))
+    saver, second = tf.train.Saver([w]), tf.train.Saver([v])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        path, other = saver.save(sess, str(tmp_path / "w")), second.save(sess, str(tmp_path / "v"))
+        saver.restore(sess, path)
+        runs.clear()
+        second.restore(sess, other)
+        assert bool(runs) is (v.shape.ndims is None)
+        runs.clear()
+        counted = tf.Variable(0)
+        sess.run(counted.initializer)
+        restore = tf.get_default_graph().get_operation_by_name(saver.saver_def.restore_op_name)
+        restore._add_control_input(tf.assign_add(counted, 1).op)
+        saver.restore(sess, path)
+        assert sess.run(counted) == 1
+
+
+def test_devices_that_are_not_there_are_refused_as_ever(tmp_path, nothing_is_large):
+    v = tf.get_variable("v", initializer=np.zeros(3))
+    saver = tf.train.Saver()
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        path = saver.save(sess, str(tmp_path / "m"))
+    with tf.Graph().as_default(), tf.device("/gpu:31"):
+        tf.get_variable("v", [3], tf.float64)
+        saver = tf.train.Saver()
+        with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match="Cannot assign a device"):
+            saver.restore(sess, path)
+        with tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as sess:
+            saver.restore(sess, path)

@@ -51,6 +51,9 @@ class LoopState:
         unused_exits, deferred_exits: of those reached, the ones without a gradient, and all others.
     """
 
+    forward_context: Any
+    grad_context: Any
+
     def __init__(self, forward_context: Any, outer_grad_state: LoopState | None) -> None:
         self.outer_grad_state = outer_grad_state
         self.history_map: dict[Tensor, Tensor] = {}
@@ -61,14 +64,14 @@ class LoopState:
         self.pending_exits = len(self.forward_exits)
         self._forward_sync: Operation | None = None
         self._grad_sync: Operation | None = None
-        around = outer_grad_state.forward_context if outer_grad_state else forward_context.outer_context  # type: ignore[has-type]
+        around = outer_grad_state.forward_context if outer_grad_state else forward_context.outer_context
         with inside(around):
             count, self.forward_index = forward_counter(forward_context, outer_grad_state)
         self.forward_context = forward_context
         if outer_grad_state is not None:
             around._values.add(count)
             history = outer_grad_state.add_forward_accumulator(count)
-            with inside(outer_grad_state.grad_context):  # type: ignore[has-type]
+            with inside(outer_grad_state.grad_context):
                 self._begin_backward(count, history)
         else:
             with inside(around):
@@ -261,10 +264,10 @@ class LoopStates:
         if state is None and value.dtype is dtypes.variant:
             return zeros_like(value, optimize=False)
         if state is None:
-            return zeros(list(sizes), value.dtype) if shapes.is_static(sizes) else zeros_like(value, optimize=False)  # type: ignore[arg-type]
+            return zeros(list(sizes), value.dtype) if shapes.is_static(sizes) else zeros_like(value, optimize=False)
         if shapes.is_static(sizes):
             with inside(state.grad_context):
-                return zeros(list(sizes), value.dtype)  # type: ignore[arg-type]
+                return zeros(list(sizes), value.dtype)
         with inside(outer):
             runtime_shape = shape_internal(value, optimize=False)
         history = state.add_forward_accumulator(runtime_shape)

@@ -82,7 +82,8 @@ class Finder(MetaPathFinder, Loader):
         if same is not None:
             return ModuleSpec(fullname, self, origin="evergraph", is_package=True, loader_state=public(same))
         if fullname.partition(".")[0] != "tensorflow":
-            return self._check_below_namespace(fullname, path)  # type: ignore[func-returns-value]
+            self._check_below_namespace(fullname, path)
+            return None
         try:
             found = module_called(fullname)
         except MissingName as error:

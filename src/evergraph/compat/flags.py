@@ -97,7 +97,7 @@ class Flag:
     def parse(self, text: Any) -> None:
         """Take the value that the command line gives."""
         parsed = self._parsed(text)
-        self.value = [*self.value, *parsed] if self.multiple and self.present and parsed else parsed  # type: ignore[misc]
+        self.value = [*self.value, *parsed] if self.multiple and self.present and parsed else parsed  # type: ignore[misc]  # of a list flag
         self.present += 1
 
     def unparse(self) -> None:

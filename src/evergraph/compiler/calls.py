@@ -142,7 +142,7 @@ class _Writer:
         opdef = opdefs.usable(kind)
         assert opdef is not None
         name = f"{self.call.name}/{kind}_{len(self.ops)}"
-        made = Operation(self.call.graph, self.number(), name, opdef, tuple(inputs), attrs or {}, self.call.frames)  # type: ignore[arg-type]
+        made = Operation(self.call.graph, self.number(), name, opdef, tuple(inputs), attrs or {}, self.call.frames)  # type: ignore[arg-type]  # between two ints
         made._device = self.call._device
         made._control_inputs = list(controls)
         made.outputs = [Tensor(made, i, dtype, shape) for i, (dtype, shape) in enumerate(outputs)]
@@ -186,7 +186,7 @@ class _Writer:
             if is_call(op):
                 stand_in = _copy(op, inputs, waits, f"{self.call.name}/{op.name}", self.number())
                 inner = _Writer(stand_in, self.fed)
-                inner.number = self.number  # type: ignore[method-assign]
+                inner.number = self.number  # type: ignore[method-assign]  # counts with this one
                 inner.ops = self.ops
                 results, done = inner.spell()
                 inside.results.update(zip(op.outputs, results, strict=True))

@@ -361,7 +361,7 @@ class _Block:
                 grouped=False,
                 attrs={},
                 outputs=(
-                    *(self.version_register(*made) for made in self.effects.writes.get(op, ())),  # type: ignore[call-overload]
+                    *(self.version_register(*made) for made in self.effects.writes.get(op, ())),  # type: ignore[call-overload]  # a loop may be a key too
                     *(self.tensor_register(t) for t in op.outputs),
                 ),
                 types=(*[None] * len(op.region.updated), *(_kind(t) for t in op.outputs)),

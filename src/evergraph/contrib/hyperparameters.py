@@ -97,7 +97,7 @@ def parse_values(values: str, type_map: dict[str, type], ignore_unknown: bool = 
     return results
 
 
-def _cast(name: str, type_: type, value: Any) -> Any:
+def _cast(name: str, type_: type[Any], value: Any) -> Any:
     if type(value) is type_ or issubclass(type_, type(None)):
         return value
     refused = (
@@ -108,7 +108,7 @@ def _cast(name: str, type_: type, value: Any) -> Any:
     )
     if refused:
         raise ValueError(f"Could not cast hparam '{name}' of type '{type_}' from value {value!r}")
-    return type_(value)  # type: ignore[call-arg]
+    return type_(value)
 
 
 @public("contrib.training.HParams")

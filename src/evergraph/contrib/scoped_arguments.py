@@ -61,7 +61,7 @@ def add_arg_scope(func: Callable[..., Any]) -> Callable[..., Any]:
 
     parameters = inspect.signature(func).parameters.values()
     _decorated[key] = tuple(p.name for p in parameters if p.default is not p.empty)
-    with_scoped_arguments._key_op = key  # type: ignore[attr-defined]
+    with_scoped_arguments._key_op = key  # type: ignore[attr-defined]  # `arg_scope_func_key` asks for it
     return with_scoped_arguments
 
 

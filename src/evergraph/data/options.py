@@ -11,19 +11,21 @@ from evergraph.framework.api import public
 class OptionsBase:
     """A group of options. Each has a type and a default; setting anything else is an error."""
 
+    _options: dict[str, Any]
+
     def __init__(self) -> None:
         object.__setattr__(self, "_options", {})
 
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, self.__class__):
             return NotImplemented
-        names = set(self._options) | set(other._options)  # type: ignore[attr-defined]
+        names = set(self._options) | set(other._options)
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
     def __ne__(self, other: object) -> Any:
         return not self == other if isinstance(other, self.__class__) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how a class says that it has no hash
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not hasattr(self, name):

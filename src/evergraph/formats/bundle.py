@@ -19,13 +19,14 @@ import math
 import os
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from evergraph.formats import bundle_entry, files, freeing, variants, varint
+from evergraph.formats import bundle_entry, files, freeing, small_tensors, variants, varint
 from evergraph.formats.bundle_entry import Entry, Header
 from evergraph.formats.checksum import crc32c, mask
 from evergraph.formats.early_sync import CHUNK, EarlySync
@@ -75,7 +76,7 @@ class BundleWriter:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix = files.local(prefix)
-        self._entries: dict[bytes, Entry] = {}
+        self._entries: dict[bytes, Entry | bytes] = {}  # those of small tensors are encoded already
         self._offset = 0
         self._path = data_name(prefix, 0, 1)
         self._temporary = files.temporary_name(self._path)
@@ -107,6 +108,29 @@ class BundleWriter:
         """
         self._add(name.encode("utf-8", "surrogateescape"), name, np.asarray(array), dtype)
 
+    def add_all(self, names: Sequence[str], arrays: Sequence[np.ndarray], kinds: Sequence[DType]) -> None:
+        """Write whole tensors, as `add` does one after the other."""
+        at = 0
+        for small, run in groupby(small_tensors.are_small(arrays, kinds)):
+            end = at + len(list(run))
+            if not small:
+                for i in range(at, end):
+                    self.add(names[i], arrays[i], kinds[i])
+            for start in range(at, end, small_tensors.AT_ONCE) if small else ():
+                part = slice(start, min(start + small_tensors.AT_ONCE, end))
+                self._add_small(names[part], arrays[part], kinds[part])
+            at = end
+
+    def _add_small(self, names: Sequence[str], arrays: Sequence[np.ndarray], kinds: Sequence[DType]) -> None:
+        data, entries = small_tensors.packed(arrays, kinds, self._offset)
+        for name, entry in zip(names, entries, strict=True):
+            key = name.encode("utf-8", "surrogateescape")
+            if self._entries.setdefault(key, entry) is not entry:
+                raise _duplicate(name)
+        with files.translated(self._temporary):
+            self._out.write(memoryview(data))
+        self._offset += len(data)
+
     def add_slice(self, name: str, shape: Sequence[int], part: Slice, array: Any, dtype: DType | None = None) -> None:
         """Write a part of the tensor `name` of `shape`."""
         shape = tuple(shape)
@@ -119,7 +143,7 @@ class BundleWriter:
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(int(kind), shape)
-        elif not entry.slices:
+        elif isinstance(entry, bytes) or not entry.slices:
             raise _duplicate(name)
         entry.slices.append(part)
         self._add(part.key(name), name, array, kind)
@@ -202,12 +226,12 @@ def _fixed(size: int) -> bytes:
     return size.to_bytes(4 if size < 1 << 32 else 8, "little")
 
 
-def _write_index(path: str, shards: int, entries: dict[bytes, Entry]) -> None:
+def _write_index(path: str, shards: int, entries: Mapping[bytes, Entry | bytes]) -> None:
     with files.translated(path), open(path, "wb") as file:
         table = TableWriter(file)
         table.add(_HEADER, Header(shards).encoded())
-        for key in sorted(entries):
-            table.add(key, entries[key].encoded())
+        found = ((key, entries[key]) for key in sorted(entries))
+        table.add_all((key, entry if isinstance(entry, bytes) else entry.encoded()) for key, entry in found)
         table.finish()
         files.sync(file)
 
@@ -346,6 +370,36 @@ class BundleReader:
         if entry.slices:
             return self.read_slice(name, Slice.whole(len(entry.shape)))
         return self._value(entry, name)
+
+    def read_all(self, names: Sequence[str]) -> list[np.ndarray]:
+        """The values of tensors, as `read` gives them one after the other."""
+        records = [self._record(name.encode("utf-8", "surrogateescape"), name) for name in names]
+        values: list[Any] = [None] * len(names)
+        for start in range(0, len(names), small_tensors.AT_ONCE):
+            self._read_small(names, records, start, values)
+        return [self.read(name) if value is None else value for name, value in zip(names, values, strict=True)]
+
+    def _read_small(self, names: Sequence[str], records: list[bytes], start: int, values: list[Any]) -> None:
+        """Fill in the values of small tensors that nothing is wrong with, as far as the index says."""
+        part = slice(start, start + small_tensors.AT_ONCE)
+        found = small_tensors.places(records[part])
+        known = {head: small_tensors.head_of(head) for head in set(found.heads)}
+        heads = [known[head] for head in found.heads]
+        expected = np.array([-1 if h is None or h.size > small_tensors.SMALL else h.size for h in heads], np.int64)
+        usable = found.usable & (found.sizes == expected) & (found.shards < self.shards)
+        got: list[Any] = [None] * len(heads)
+        for shard in np.unique(found.shards[usable]).tolist():
+            chosen = np.flatnonzero(usable & (found.shards == shard))
+            file = self._file(shard)
+            with files.translated(file.name):
+                chosen = chosen[(found.offsets + found.sizes)[chosen] <= os.fstat(file.fileno()).st_size]
+                try:
+                    wrong = small_tensors.read(file, found, heads, chosen, got)
+                except EOFError:
+                    raise files.data_loss(file.name, "the file has become shorter") from None
+            if wrong >= 0:
+                raise self._bad_checksum(self._entry(names[start + wrong]), names[start + wrong])
+        values[part] = got
 
     def read_slice(self, name: str, part: Slice) -> np.ndarray:
         """The value of a part of a tensor.
@@ -520,22 +574,24 @@ class BundleReader:
 
     def _shard(self, entry: Entry, name: str) -> BinaryIO:
         """The data file of an entry, which is long enough."""
-        shard = entry.shard
-        if shard not in self._data:
-            path = data_name(self.prefix, shard, self.shards)
-            if not 0 <= shard < self.shards:
-                raise files.data_loss(self.prefix, f"tensor {name!r} is in data file {shard} of {self.shards}")
-            if self._is_pending and os.path.exists(path + PENDING):
-                path += PENDING
-            with files.translated(path):
-                self._data[shard] = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
-        file = self._data[shard]
+        if not 0 <= entry.shard < self.shards:
+            raise files.data_loss(self.prefix, f"tensor {name!r} is in data file {entry.shard} of {self.shards}")
+        file = self._file(entry.shard)
         size = os.fstat(file.fileno()).st_size
         if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > size:
             raise files.data_loss(
                 file.name, f"tensor {name!r} is at {entry.offset} with {entry.size} bytes; the file has {size}"
             )
         return file
+
+    def _file(self, shard: int) -> BinaryIO:
+        if shard not in self._data:
+            path = data_name(self.prefix, shard, self.shards)
+            if self._is_pending and os.path.exists(path + PENDING):
+                path += PENDING
+            with files.translated(path):
+                self._data[shard] = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
+        return self._data[shard]
 
 
 def _current_index(prefix: str) -> tuple[str, bool]:

@@ -37,7 +37,7 @@ class Entry:
         >>> Entry(1, (2, 3), size=24).encoded().hex()
         '0801120812020802120208032818'
         """
-        out = _encoded_head(self.dtype, self.shape)
+        out = encoded_head(self.dtype, self.shape)
         for tag, value in ((b"\x18", self.shard), (b"\x20", self.offset), (b"\x28", self.size)):
             if value:
                 out += tag + varint.encoded(value & 0xFFFF_FFFF_FFFF_FFFF)
@@ -177,7 +177,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 @lru_cache(1024)
-def _encoded_head(dtype: int, shape: tuple[int, ...]) -> bytes:
+def encoded_head(dtype: int, shape: tuple[int, ...]) -> bytes:
+    """The start of an entry, which is the same for all tensors of a type and shape."""
     return _number(1, dtype) + _message(2, b"".join(_message(2, _number(1, size)) for size in shape))
 
 

@@ -6,6 +6,7 @@ process does the reading (hdf5_process.py), with limits on its time and memory; 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -106,11 +107,11 @@ class Hdf5Reader:
         return found
 
     def _bytes(self, size: int, what: str) -> bytearray:
-        assert self._process.stdout is not None
+        assert isinstance(self._process.stdout, io.BufferedReader)
         data = bytearray(size)
         view, at = memoryview(data), 0
         while at < size:
-            got = self._process.stdout.readinto(view[at:])  # type: ignore[attr-defined]
+            got = self._process.stdout.readinto(view[at:])
             if not got:
                 raise self._crashed(what)
             at += got

@@ -15,7 +15,7 @@ import bisect
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evergraph.formats import snappy, varint
@@ -153,11 +153,18 @@ class TableWriter:
 
     def add(self, key: bytes, value: bytes) -> None:
         if self._last is not None and key <= self._last:
-            raise ValueError(f"keys of a table must come in order: {key!r} after {self._last!r}")
+            raise _out_of_order(key, self._last)
         if self._block.size >= self._block_size:
             self._flush(_separator(self._last or b"", key))
         self._block.add(key, value)
         self._last = key
+
+    def add_all(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Add entries, as `add` does one after the other."""
+        entries = iter(entries)
+        for key, value in entries:
+            self.add(key, value)
+            self._last = self._block.add_until(entries, self._block_size)
 
     def finish(self) -> None:
         """Write what is left, the index and the footer. The file stays open."""
@@ -184,12 +191,17 @@ class TableWriter:
         return handle
 
 
+def _out_of_order(key: bytes, last: bytes) -> ValueError:
+    return ValueError(f"keys of a table must come in order: {key!r} after {last!r}")
+
+
 def _shared(a: bytes, b: bytes) -> int:
     """How many bytes two byte strings have in common at their start."""
     limit = min(len(a), len(b))
     if a[:limit] == b[:limit]:
         return limit
-    return next(i for i in range(limit) if a[i] != b[i])
+    differing = int.from_bytes(a[:limit]) ^ int.from_bytes(b[:limit])
+    return limit - (differing.bit_length() + 7) // 8
 
 
 def _separator(key: bytes, following: bytes) -> bytes:
@@ -230,6 +242,37 @@ class _BlockBuilder:
         self.size += len(entry)
         self._last = key
         self._since += 1
+
+    def add_until(self, entries: Iterator[tuple[bytes, bytes]], limit: int) -> bytes:
+        """Add entries, the first of which is not the block's first, until it has `limit` bytes; gives the last key."""
+        last, size, since, number = self._last, self.size, self._since, int.from_bytes
+        add = self._parts.append
+        while size < limit:
+            key, value = next(entries, (None, b""))
+            if key is None:
+                break
+            if key <= last:
+                raise _out_of_order(key, last)
+            own = len(key)
+            shared = 0
+            if since < self._interval:
+                shared = min(len(last), own)
+                if last[:shared] != key[:shared]:
+                    shared -= ((number(last[:shared]) ^ number(key[:shared])).bit_length() + 7) // 8
+            else:
+                self._restarts.append(size)
+                since = 0
+            own -= shared
+            if shared < 0x80 and own < 0x80 and len(value) < 0x80:
+                entry = bytes((shared, own, len(value))) + key[shared:] + value
+            else:
+                entry = varint.encoded(shared) + varint.encoded(own) + varint.encoded(len(value)) + key[shared:] + value
+            add(entry)
+            size += len(entry)
+            last = key
+            since += 1
+        self._last, self.size, self._since = last, size, since
+        return last
 
     def contents(self) -> bytes:
         restarts = struct.pack(f"<{len(self._restarts) + 1}I", *self._restarts, len(self._restarts))

@@ -35,7 +35,7 @@ class DeviceSpec:
         Raises:
             ValueError: if `spec` is no device name.
         """
-        self.__init__()  # type: ignore[misc]
+        self.__init__()  # type: ignore[misc]  # as when it was new
         kinds = 0
         for part in spec.split("/"):
             fields = part.split(":")

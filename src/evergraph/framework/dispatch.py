@@ -52,4 +52,4 @@ def dispatching(function: F) -> F:
                 raise
             return result
 
-    return call  # type: ignore[return-value]
+    return call  # type: ignore[return-value]  # `call` stands for it

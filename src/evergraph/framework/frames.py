@@ -10,7 +10,7 @@ import linecache
 import os
 import sys
 import traceback
-from types import CodeType
+from types import CodeType, FrameType
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OWN: dict[CodeType, bool] = {}
@@ -22,7 +22,7 @@ Frames = tuple[tuple[CodeType, int], ...]
 def user_frames(depth: int = 1) -> Frames:
     """The innermost `KEPT` frames outside this package, innermost first."""
     kept = []
-    frame = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)
     own = _OWN
     while frame is not None:
         code = frame.f_code
@@ -33,7 +33,7 @@ def user_frames(depth: int = 1) -> Frames:
             kept.append((code, frame.f_lasti))
             if len(kept) == KEPT:
                 break
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return tuple(kept)
 
 

@@ -249,10 +249,10 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
         seeds = SEED_OF_UNSEEDED_GRAPH, op_seed
     else:
         return None, None
-    truncated = tuple(s % (2**31 - 1) if hasattr(s, "op") else int(s) % (2**31 - 1) for s in seeds)
+    truncated: Any = tuple(s % (2**31 - 1) if hasattr(s, "op") else int(s) % (2**31 - 1) for s in seeds)
     if truncated == (0, 0):
         return 0, 2**31 - 1
-    return truncated  # type: ignore[return-value]
+    return truncated
 
 
 publish("random.get_seed", get_seed)

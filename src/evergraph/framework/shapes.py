@@ -8,7 +8,7 @@ entries are ints, or `None` for a size that is not known yet. Shape rules work o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from evergraph.framework.dtypes import DType
 
@@ -98,11 +98,11 @@ def size_of(shape: Shape) -> int | None:
         return None
     n = 1
     for d in shape:
-        n *= d  # type: ignore[operator]
+        n *= d  # type: ignore[operator]  # `shape` holds no None
     return n
 
 
-def is_static(shape: Shape) -> bool:
+def is_static(shape: Shape) -> TypeGuard[tuple[int, ...]]:
     return shape is not None and None not in shape
 
 
@@ -263,7 +263,7 @@ def dimension_value(dimension: Any) -> Any:
 
 
 def dimension_at_index(shape: TensorShape, index: int) -> Dimension:
-    return Dimension(None) if shape.rank is None else shape.dims[index]  # type: ignore[index]
+    return Dimension(None) if shape.rank is None else shape.dims[index]  # type: ignore[index]  # of known rank
 
 
 class TensorShape:

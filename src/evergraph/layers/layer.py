@@ -148,7 +148,7 @@ class Layer(WithDependencies):
         config["dtype"] = self.dtype
         if self._dynamic:
             config["dynamic"] = True
-        expected = set(inspect.signature(self.__init__).parameters)  # type: ignore[misc]
+        expected = set(inspect.signature(self.__init__).parameters)  # type: ignore[misc]  # of the own class
         if len(expected - {"args", "kwargs"} - set(config)) > 0 and hasattr(self.get_config, "_is_default"):
             raise NotImplementedError("Layers with arguments in `__init__` must override `get_config`.")
         return config

@@ -29,6 +29,6 @@ def layer_function(name: str, cls: Any, doc: str, reusable: bool = True) -> Call
         return cls(**given).apply(inputs)
 
     function.__name__ = function.__qualname__ = name
-    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__signature__ = signature  # type: ignore[attr-defined]  # for `inspect`
     function.__doc__ = f"{doc}\n\n`tf.layers.{cls.__name__}` has the arguments; `reuse` as in `tf.variable_scope`."
     return function

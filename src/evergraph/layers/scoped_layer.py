@@ -140,7 +140,7 @@ class ScopedLayer(Layer):
         with opened as captured:
             self._scope = captured
 
-    def add_weight(  # type: ignore[override]
+    def add_weight(  # type: ignore[override]  # other arguments, as in TF
         self,
         name: str,
         shape: Any,

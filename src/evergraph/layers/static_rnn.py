@@ -103,7 +103,7 @@ def static_rnn(
                     max_length,
                     zero_output,
                     state,
-                    lambda x=x, state=state: cell(x, state),  # type: ignore[misc]
+                    lambda x=x, state=state: cell(x, state),  # type: ignore[misc]  # its defaults have no types
                     cell.state_size,
                 )
             else:

@@ -93,7 +93,7 @@ def real_div(xp: Any, x: Any, y: Any) -> Any:
 @op("Div", shape=broadcast_static)
 def div_op(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise quotient; integers are rounded towards zero."""
-    return real_div.opdef.kernel(xp, x, y)  # type: ignore[misc]
+    return real_div.opdef.kernel(xp, x, y)  # type: ignore[misc]  # declared with a kernel
 
 
 @op("DivNoNan", shape=broadcast_static)
@@ -142,7 +142,7 @@ def truncate_mod(xp: Any, x: Any, y: Any) -> Any:
 @op("Mod", shape=broadcast_static, differentiable=False)
 def mod_op(xp: Any, x: Any, y: Any) -> Any:
     """Element-wise remainder, with the sign of `x`."""
-    return truncate_mod.opdef.kernel(xp, x, y)  # type: ignore[misc]
+    return truncate_mod.opdef.kernel(xp, x, y)  # type: ignore[misc]  # declared with a kernel
 
 
 @op("Pow", shape=broadcast_static)

@@ -20,7 +20,7 @@ from evergraph.ops.identity import (
     prevent_gradient,
     stop_gradient,
 )
-from evergraph.ops.joining import concat, parallel_stack, split, stack, unstack
+from evergraph.ops.joining import concat, parallel_stack, split, stack, tile, unstack
 from evergraph.ops.padding import pad
 from evergraph.ops.rearrange import (
     batch_to_space,
@@ -36,7 +36,7 @@ from evergraph.ops.rearrange import (
     space_to_depth,
     transpose,
 )
-from evergraph.ops.repeating import meshgrid, repeat, tile  # type: ignore[attr-defined]
+from evergraph.ops.repeating import meshgrid, repeat
 from evergraph.ops.selecting import (
     boolean_mask,
     dynamic_partition,

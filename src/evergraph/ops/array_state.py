@@ -134,7 +134,7 @@ class ArrayState:
                     "set the full element_shape property on the forward TensorArray, the proper all-zeros tensor will "
                     "be returned instead of incurring this error."
                 )
-            self.written[index] = self.element_shape  # type: ignore[assignment]
+            self.written[index] = self.element_shape
         if self.clears and self.was_read[index]:
             raise self._error(
                 f"Could not read index {index} twice because it was cleared after a previous read (perhaps try setting "

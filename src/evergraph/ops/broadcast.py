@@ -86,7 +86,7 @@ class Broadcast:
             known = get_default_graph()._attachments.setdefault(_CACHE, {})
             if (known_x, known_y) not in known:
                 broadcast_gradient_args(known_x, known_y)
-                known[known_x, known_y] = tuple(map(tuple, broadcast_axes(known_x, known_y)))  # type: ignore[arg-type]
+                known[known_x, known_y] = tuple(map(tuple, broadcast_axes(known_x, known_y)))
             self.axes_x, self.axes_y = known[known_x, known_y]
 
     def _ask(self, shape_x: Tensor, shape_y: Tensor) -> None:

@@ -205,7 +205,7 @@ def _blocks(true_classes: Any, *, num_sampled: int, **_: Any) -> int:
 
 
 def _shape_rule(true_classes: Shape, *, num_true: int, num_sampled: int) -> Any:
-    rows, _ = merge(with_rank(true_classes, 2), (None, num_true))  # type: ignore[misc]
+    rows, _ = merge(with_rank(true_classes, 2), (None, num_true))  # type: ignore[misc]  # of known rank
     return (num_sampled,), (rows, num_true), (num_sampled,)
 
 

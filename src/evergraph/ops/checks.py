@@ -135,7 +135,7 @@ def _known_text(item: Any) -> str:
     return str(item if value is None else value)
 
 
-_COMPARISONS = {
+_COMPARISONS: dict[str, tuple[str, Callable[..., Any], Callable[..., Any]]] = {
     "equal": ("==", comparisons.equal, np.equal),
     "none_equal": ("!=", comparisons.not_equal, np.not_equal),
     "less": ("<", comparisons.less, np.less),
@@ -161,7 +161,7 @@ def _binary(kind: str) -> Callable[..., Any]:
             with name_scope(name, own_name, [x, y, data]):
                 if x is y:
                     return no_op()
-        return _compared(sign, own_name, compare, static, x, y, data, summarize, message, name)  # type: ignore[arg-type]
+        return _compared(sign, own_name, compare, static, x, y, data, summarize, message, name)
 
     check.__name__ = check.__qualname__ = own_name
     check.__doc__ = f"""An op that fails unless `x {sign} y` holds for all elements.

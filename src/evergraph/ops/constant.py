@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from evergraph.framework.api import public
 from evergraph.framework.convert import as_bytes, register_tensor_conversion_function
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import get_default_graph
-from evergraph.framework.opdefs import lookup
+from evergraph.framework.opdefs import OpDef, lookup
 from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import Dimension, TensorShape
 from evergraph.framework.tensor import Tensor
@@ -32,7 +32,7 @@ def const_shape(made: Any) -> Any:
     return made.attrs["value"].shape
 
 
-_CONST = lookup("Const")
+_CONST = cast(OpDef, lookup("Const"))
 
 
 @public("constant")
@@ -63,7 +63,7 @@ def constant(
 def constant_of(array: np.ndarray, name: str = "Const", dtype: DType | None = None) -> Tensor:
     """A Const op that holds `array` as it is."""
     attrs = {"value": array, "dtype": dtype or dtypes.as_dtype(array.dtype)}
-    return get_default_graph().add_op(_CONST, (), attrs, name, 4).outputs[0]  # type: ignore[arg-type]
+    return get_default_graph().add_op(_CONST, (), attrs, name, 4).outputs[0]
 
 
 def to_array(value: Any, dtype: Any = None, shape: Any = None, verify_shape: bool = False) -> np.ndarray:
@@ -227,7 +227,7 @@ def _unconvertible(value: Any) -> TypeError:
 
 
 def _refuse(kind: DType | None, leaf: Any) -> None:
-    raise TypeError(f"Expected {kind.name}, got {leaf!r} of type {type(leaf).__name__!r} instead.")  # type: ignore[union-attr]
+    raise TypeError(f"Expected {kind.name}, got {leaf!r} of type {type(leaf).__name__!r} instead.")  # type: ignore[union-attr]  # without a type, nothing is refused
 
 
 def _text_array(value: Any, is_explicit: bool = False) -> np.ndarray:
@@ -254,16 +254,16 @@ def _quantized(value: Any, kind: DType, shape: Any) -> np.ndarray:
 
 def _reshaped(array: np.ndarray, shape: Any, verify: bool) -> np.ndarray:
     wanted = shapes.static_shape(shape)
-    if wanted is None or None in wanted:
+    if not shapes.is_static(wanted):
         raise ValueError(f"constant needs a fully known shape, not {shapes.shape_text(wanted)}")
     if verify and array.shape != wanted:
         raise TypeError(f"Expected Tensor's shape: {wanted}, got {array.shape}.")
     size = shapes.size_of(wanted)
     assert size is not None
     if size == array.size:
-        return array.reshape(wanted)  # type: ignore[arg-type]
+        return array.reshape(wanted)
     if not size:
-        return np.empty(wanted, array.dtype)  # type: ignore[arg-type]
+        return np.empty(wanted, array.dtype)
     if array.size > size:
         raise ValueError(f"Too many elements provided. Needed at most {size}, but received {array.size}")
     if array.size == 0:
@@ -271,7 +271,7 @@ def _reshaped(array: np.ndarray, shape: Any, verify: bool) -> np.ndarray:
     filled = np.empty(size, array.dtype)
     filled[: array.size] = array.reshape(-1)
     filled[array.size :] = array.reshape(-1)[-1]
-    return filled.reshape(wanted)  # type: ignore[arg-type]
+    return filled.reshape(wanted)
 
 
 def _convert(value: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:

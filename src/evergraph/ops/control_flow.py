@@ -81,7 +81,7 @@ def merge_op(xp: Any, inputs: Any) -> Any:
 @op("RefMerge")
 def ref_merge_op(xp: Any, inputs: Any) -> Any:
     """`Merge` of references to variables."""
-    return merge_op.opdef.kernel(xp, inputs)  # type: ignore[misc]
+    return merge_op.opdef.kernel(xp, inputs)  # type: ignore[misc]  # declared with a kernel
 
 
 @merge_op.shape

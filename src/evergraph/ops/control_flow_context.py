@@ -113,7 +113,8 @@ class ControlFlowContext:
         controls = op.control_inputs
         if loop is None or not controls:
             return controls, []
-        inside, outside = [], []  # type: ignore[var-annotated]
+        inside: list[Operation] = []
+        outside: list[Operation] = []
         for control in controls:
             context = output_context(control)
             (inside if context is not None and context.while_context() is loop else outside).append(control)

@@ -393,7 +393,7 @@ def _depthwise_window(x: Any, w: Any, strides: Any, padding: Any, data_format: A
 @depthwise_op.shape
 def depthwise_shape(input: Any, filter: Any, *, strides: Any, padding: Any, data_format: Any, dilations: Any) -> Any:
     x, w = with_rank(input, 4), with_rank(filter, 4)
-    (inner,) = merge((channels(x, data_format),), (w[2],))  # type: ignore[misc]
+    (inner,) = merge((channels(x, data_format),), (w[2],))  # type: ignore[misc]  # of known rank
     depth = None if inner is None or w[3] is None else inner * w[3]
     return arranged(x[0], _sizes(x, w, strides, padding, data_format, dilations), depth, data_format)
 

@@ -157,7 +157,7 @@ def _rows(x: Tensor) -> Tensor:
     rows = reshape(x, concat([[-1], depth], 0))
     sizes = x.static_shape
     if sizes is not None and None not in sizes[:-1]:
-        rows.set_shape((int(np.prod(sizes[:-1], dtype=np.int64)), sizes[-1]))  # type: ignore[arg-type]
+        rows.set_shape((int(np.prod(sizes[:-1], dtype=np.int64)), sizes[-1]))  # type: ignore[arg-type]  # they hold no None
     return rows
 
 

@@ -177,8 +177,9 @@ def matrix_set_diag_grad(made: Any, grad: Tensor) -> list[Any]:
     known: Any = None
     if sizes is not None:
         batch = merge(sizes[:-2], None if diagonal is None else diagonal[:-1])
-        if None not in batch and None not in sizes[-2:]:  # type: ignore[operator]
-            known = [*batch, min(sizes[-2:])]  # type: ignore[misc]
+        assert batch is not None
+        if None not in batch and None not in sizes[-2:]:
+            known = [*batch, min(sizes[-2:])]
     if known is None:
         with colocate_with(grad):
             cut = raw_op("Slice")
@@ -234,8 +235,9 @@ def matrix_diag_part_v2_shape(input: Any, k: Any, padding_value: Any) -> Any:
     ends = static_values.whole(k)
     if input is None or ends is None:
         return None
-    low, high = _band(ends, *input[-2:], ShapeError)  # type: ignore[call-arg]
-    longest = None if None in input[-2:] else _longest(*input[-2:], (low, high))  # type: ignore[call-arg]
+    rows, columns = input[-2:]
+    low, high = _band(ends, rows, columns, ShapeError)
+    longest = None if None in (rows, columns) else _longest(rows, columns, (low, high))
     return (*input[:-2], *((high - low + 1,) if low < high else ()), longest)
 
 
@@ -261,7 +263,8 @@ def matrix_set_diag_v2_shape(input: Any, diagonal: Any, k: Any) -> Any:
     ends = static_values.whole(k)
     if ends is None or diagonal is None:
         return input
-    low, high = _band(ends, *(input[-2:] if input is not None else (None, None)), ShapeError)  # type: ignore[call-arg]
+    rows, columns = input[-2:] if input is not None else (None, None)
+    low, high = _band(ends, rows, columns, ShapeError)
     if input is not None:
         with_rank(diagonal, len(input) - (low == high))
     return merge(input, (*diagonal[: -1 if low == high else -2], None, None))
@@ -295,7 +298,7 @@ for _name, _same in {
     "BatchMatrixSetDiag": matrix_set_diag_op,
     "BatchMatrixBandPart": matrix_band_part,
 }.items():
-    _alias = op(_name, shape=_same.opdef.shape_rule)(_same.opdef.kernel)  # type: ignore[arg-type]
+    _alias = op(_name, shape=_same.opdef.shape_rule)(_same.opdef.kernel)  # type: ignore[arg-type]  # ops of this module have a kernel
 
 public("matrix_band_part", "linalg.band_part")(matrix_band_part)
 

@@ -96,8 +96,9 @@ def _is_small(shape: Any) -> bool:
         return False
     if isinstance(shape, TensorShape):
         if shape.rank is None:
-            return bool(np.prod(shape) < SMALL)  # type: ignore[call-overload]
-        return shape.is_fully_defined() and shape.num_elements() < SMALL  # type: ignore[operator]
+            return bool(np.prod(shape) < SMALL)  # type: ignore[call-overload]  # as TensorFlow does it
+        count = shape.num_elements()
+        return count is not None and count < SMALL
     # A bare number is a shape too, but never becomes a constant in TF.
     return not isinstance(shape, int) and bool(np.prod(shape) < SMALL)
 
@@ -107,7 +108,7 @@ def _full(shape: Any, value: Any, kind: dtypes.DType) -> np.ndarray:
         value = value.encode()
     if kind.is_quantized:
         return to_array(value, kind, shape)
-    return np.full(as_shape(shape).as_list(), value, kind.np)  # type: ignore[arg-type]
+    return np.full(as_shape(shape).as_list(), value, kind.np)  # type: ignore[arg-type]  # fully known: see `_is_small`
 
 
 @public("zeros")

@@ -171,7 +171,7 @@ def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
         result = reshape(gather(table, flat), concat([indices_shape, outer], axis=0))
         if params.static_shape is not None:
             batch = merge(indices.static_shape[:batch_dims], params.static_shape[:batch_dims])
-            result.set_shape((*batch, *indices.static_shape[batch_dims:], *params.static_shape[batch_dims + 1 :]))  # type: ignore[misc]
+            result.set_shape((*batch, *indices.static_shape[batch_dims:], *params.static_shape[batch_dims + 1 :]))  # type: ignore[misc]  # `indices` is of known rank
         return result
 
 

@@ -618,7 +618,7 @@ def tile_shape(input: Any, multiples: Any) -> Any:
     if counts is None:
         return None if input is None else (None,) * len(input)
     return tuple(
-        0 if 0 in (s, n) else None if None in (s, n) else s * n  # type: ignore[operator]
+        0 if 0 in (s, n) else None if None in (s, n) else s * n  # type: ignore[operator]  # both are known here
         for s, n in zip(with_rank(input, len(counts)), counts, strict=True)
     )
 

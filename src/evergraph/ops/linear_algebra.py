@@ -555,7 +555,7 @@ def eye(
             if not isinstance(num_rows, Integral) or not isinstance(num_columns, Integral):
                 raise TypeError("num_rows and num_columns must be positive integer values.")
             is_square = num_rows == num_columns
-            size = np.minimum(num_rows, num_columns)  # type: ignore[call-overload]
+            size = np.minimum(num_rows, num_columns)  # type: ignore[call-overload]  # `Integral`s are numbers to NumPy
         shape: Any = None
         if isinstance(batch_shape, Tensor) or isinstance(size, Tensor):
             batch_shape = convert_to_tensor(batch_shape, name="shape", dtype=dtypes.int32)

@@ -561,7 +561,7 @@ def _convert_list(opdef: OpDef, arg: Arg, value: Any, attrs: dict[str, Any]) -> 
                     found.append("<NOT CONVERTIBLE TO TENSOR>")
             raise TypeError(
                 f"Tensors in list passed to '{arg.name}' of '{opdef.name}' Op have types [{', '.join(found)}] that "
-                + (f"do not match expected type {wanted.name}." if arg.type else "don't all match.")  # type: ignore[union-attr]
+                + (f"do not match expected type {wanted.name}." if arg.type else "don't all match.")  # type: ignore[union-attr]  # there is an `arg.type`
             ) from None
     if arg.number_attr:
         minimum = opdef.attr_map[arg.number_attr].minimum or 0

@@ -105,7 +105,7 @@ _direct_ops: dict[str, Callable[..., Any]] = {
 for _name, _function in _direct_ops.items():
     _direct(_name, _function)
 
-Tensor.OVERLOADABLE_OPERATORS = OVERLOADABLE | {"__eq__", "__ne__"}  # type: ignore[attr-defined]
+Tensor.OVERLOADABLE_OPERATORS = OVERLOADABLE | {"__eq__", "__ne__"}  # type: ignore[attr-defined]  # known only where operators are
 
 
 # Sparse tensors: the zeros that are not stored stay zeros.

@@ -201,7 +201,7 @@ def _refine(made: Tensor) -> None:
     refined: list[int | None] = []
     for widths, size in zip(known, sizes, strict=False):
         unknown = size is None or widths is None or any(w is None for w in np.ravel(widths))
-        refined.append(None if unknown else size + int(sum(np.ravel(widths))))  # type: ignore[operator]
+        refined.append(None if unknown else size + int(sum(np.ravel(widths))))  # type: ignore[operator]  # `size` is known here
     made.set_shape(refined)
 
 

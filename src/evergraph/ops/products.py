@@ -69,7 +69,7 @@ def mat_mul_grad(made: Operation, grad: Tensor) -> tuple[Tensor, Tensor]:
 @op("SparseMatMul")
 def sparse_mat_mul(xp: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
     """Product of two matrices with many zeros, in float32."""
-    return mat_mul.opdef.kernel(  # type: ignore[misc]
+    return mat_mul.opdef.kernel(  # type: ignore[misc]  # declared with a kernel
         xp, a.astype(np.float32), b.astype(np.float32), transpose_a=transpose_a, transpose_b=transpose_b
     )
 
@@ -360,10 +360,10 @@ def _as_matrix(x: Tensor, axes: Any, free_axes_first: bool) -> tuple[Tensor, Any
         axes = [i if i >= 0 else i + len(shape) for i in axes]
         free = [i for i in range(len(shape)) if i not in axes]
         sizes = [shape[i] for i in free]
-        new_shape = [int(np.prod([shape[i] for i in group])) for group in (free, axes)]  # type: ignore[arg-type]
+        new_shape = [int(np.prod([shape[i] for i in group])) for group in (free, axes)]  # type: ignore[arg-type]  # `shape` holds no None
         if not free_axes_first:
             new_shape.reverse()
-        perm = free + list(axes) if free_axes_first else list(axes) + free
+        perm: Any = free + list(axes) if free_axes_first else list(axes) + free
         return array.reshape(array.transpose(x, perm), new_shape), sizes, sizes
     static = None
     free_axes: Any
@@ -385,6 +385,6 @@ def _as_matrix(x: Tensor, axes: Any, free_axes_first: bool) -> tuple[Tensor, Any
     rows = reductions.reduce_prod(free_sizes)
     columns = reductions.reduce_prod(contracted_sizes)
     order: Sequence[Any] = (free_axes, axes) if free_axes_first else (axes, free_axes)
-    perm = array.concat(list(order), 0)  # type: ignore[assignment]
+    perm = array.concat(list(order), 0)
     new_size = array.stack([rows, columns] if free_axes_first else [columns, rows])
     return array.reshape(array.transpose(x, perm), new_size), free_sizes, static

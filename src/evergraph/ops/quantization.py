@@ -157,4 +157,4 @@ for _op in (
     fake_quant_with_min_max_vars_per_channel,
     fake_quant_with_min_max_vars_per_channel_gradient,
 ):
-    public(_op.__name__, f"quantization.{_op.__name__}")(_op)  # type: ignore[arg-type]
+    public(_op.__name__, f"quantization.{_op.__name__}")(_op)  # type: ignore[arg-type]  # an op has a name

@@ -45,9 +45,12 @@ def _permuted(xp: Any, x: Any, perm: Any) -> Any:
 
 def _permuted_shape(x: Shape, perm: Any) -> Shape:
     axes = perm if isinstance(perm, list) else None if perm is None else np.ravel(perm).tolist()
-    if x is None and axes is None:
+    if x is not None:
+        n = len(x)
+    elif axes is not None:
+        n = len(axes)
+    else:
         return None
-    n = len(x if x is not None else axes)  # type: ignore[arg-type]
     if x is None and n < 2:
         return None
     if axes is not None and len(axes) != n:
@@ -87,7 +90,7 @@ def conjugate_transpose_grad(made: Any, grad: Tensor) -> list[Any]:
 
 
 @public("transpose")
-def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool = False) -> Tensor:
+def transpose(a: Any, perm: Any = None, name: str | None = "transpose", conjugate: bool = False) -> Tensor:
     """The same elements with the dimensions in another order.
 
     Args:
@@ -505,7 +508,7 @@ def _batch_shape(x: Shape, block: list[int] | None, m: int, pads: list[int] | No
                 s = inner[i]
                 if s is not None:
                     outer[i] = divided(s + first + last, b) if to_batch else s * b - first - last
-                    if outer[i] < 0:  # type: ignore[operator]
+                    if outer[i] < 0:  # type: ignore[operator]  # known, as `s` is
                         raise ShapeError(f"Negative dimension size caused by subtracting {first + last} from {s * b}")
     return None if sizes is None else (batch, *outer, *sizes[m + 1 :])
 

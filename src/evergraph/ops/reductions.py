@@ -360,7 +360,7 @@ def sum_grad_of(made: Operation, grad: Any) -> Tensor:
             grad = array.reshape(grad, [1] * rank)
             shape = constant(static, dtype=dtypes.int32) if None not in static else array.shape(x)
             return raw_op("Tile")(grad, shape)
-        if None not in static:
+        if shapes.is_static(static):
             kept, scaling = _kept_and_scaling(static, tuple(axes.reshape(-1).tolist()))
             return raw_op("Tile")(array.reshape(grad, kept), scaling)
     input_shape = array.shape(x)
@@ -370,14 +370,14 @@ def sum_grad_of(made: Operation, grad: Any) -> Tensor:
     return raw_op("Tile")(array.reshape(grad, kept_shape), tiles)
 
 
-def _kept_and_scaling(static: tuple[int | None, ...], axes: tuple[int, ...]) -> Any:
+def _kept_and_scaling(static: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     known = get_default_graph()._attachments.setdefault(_CACHE, {})
     if (static, axes) not in known:
         reduced_shape(static, axes)
         chosen = {axis % len(static) for axis in axes}
         kept = tuple(1 if i in chosen else d for i, d in enumerate(static))
         _safe_shape_div(static, kept)
-        scaling = tuple(d // max(k, 1) for d, k in zip(static, kept))  # type: ignore[operator, type-var]
+        scaling = tuple(d // max(k, 1) for d, k in zip(static, kept))
         known[static, axes] = kept, scaling
     return known[static, axes]
 

@@ -313,7 +313,7 @@ class UpdatedVariable(ResourceVariable):
         self._shape = variable._shape
         self._update = update
         self._initial_value = None
-        self._initializer_op = None  # type: ignore[assignment]
+        self._initializer_op = None  # type: ignore[assignment]  # it has none
         self._synchronization, self._aggregation, self._trainable = checked_modes(None, None, None, None)
         self._constraint = None
         self._save_slice_info = None

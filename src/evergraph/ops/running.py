@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from evergraph.framework import errors
 from evergraph.framework.operation import Operation
@@ -148,6 +148,16 @@ class Step:
                 self._waiting.remove(condition)
 
 
+class FunctionCaller(Protocol):
+    """Runs functions of the graph's library; `Running` says what the others are."""
+
+    def __call__(self, op: Operation, function: Any, arguments: list[Any]) -> list[Any]: ...
+
+    def forget_variable(self, handle: Any) -> bool | None: ...
+
+    def library(self) -> Any: ...
+
+
 class Running:
     """One run of a session, as a kernel sees it.
 
@@ -163,7 +173,7 @@ class Running:
     def __init__(
         self,
         resources: Resources,
-        call: Callable[[Operation, Any, list[Any]], list[Any]],
+        call: FunctionCaller,
         deadline: float | None = None,
         step: Step | None = None,
     ) -> None:
@@ -194,14 +204,14 @@ class Running:
     def forget_variable(self, handle: Any) -> bool | None:
         """Take away the value of the variable that the tensor `handle` names; whether there was one. None for another
         kind of handle."""
-        return self.call.forget_variable(handle)  # type: ignore[attr-defined]
+        return self.call.forget_variable(handle)
 
     def library(self) -> Any:
         """The functions of the graph's library for something that outlives this run: `library().bound(graph, function)`
         gives a function of a list of arguments. Random ops in them start their streams anew, and go on from call to
         call.
         """
-        return self.call.library()  # type: ignore[attr-defined]
+        return self.call.library()
 
     def check(self) -> None:
         """Raise if the session was closed, another op of the run failed, or the time of the run is over."""

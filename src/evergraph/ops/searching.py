@@ -14,10 +14,10 @@ from evergraph.ops.opdef import op
 from evergraph.ops.shaping import reshape, shape_internal
 
 
-def _rows(xp: Any, sorted_inputs: Any, values: Any, side: str, out_type: Any) -> Any:
+def _rows(xp: Any, sorted_inputs: Any, values: Any, side: Any, out_type: Any) -> Any:
     if xp is np:
         pairs = zip(sorted_inputs, values, strict=True)
-        return np.array([np.searchsorted(row, v, side) for row, v in pairs], out_type.np).reshape(values.shape)  # type: ignore[call-overload]
+        return np.array([np.searchsorted(row, v, side) for row, v in pairs], out_type.np).reshape(values.shape)
     import jax
 
     return jax.vmap(lambda row, v: xp.searchsorted(row, v, side=side))(sorted_inputs, values).astype(out_type.np)

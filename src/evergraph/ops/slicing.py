@@ -234,7 +234,7 @@ def strided_static(x: Shape, begin: Any, end: Any, strides: Any, masks: Masks) -
         elif size is None:
             out.append(None)
         elif entry.position < 0 or entry.open_begin and entry.open_end or first is not None and last is not None:
-            out.append(_chosen(entry, size, first, last, steps, ShapeError)[2])  # type: ignore[index]
+            out.append(_chosen(entry, size, first, last, steps, ShapeError)[2])  # type: ignore[index]  # no single position: a slice
         else:
             out.append(None)
     return tuple(out)
@@ -344,7 +344,7 @@ def strided_slice_grad(made: Any, grad: Tensor) -> list[Any]:
 _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
 
-def _masks_of(made: Any) -> dict[str, int]:
+def _masks_of(made: Any) -> dict[str, Any]:
     return {name: made.attrs[name] for name in _MASKS}
 
 
@@ -424,7 +424,7 @@ def strided_slice_grad_shape(shape: Any, begin: Any, end: Any, strides: Any, dy:
 @strided_slice_grad_op.gradient
 def strided_slice_grad_grad(made: Any, grad: Tensor) -> list[Any]:
     _, begin, end, strides, _ = made.inputs
-    return [None, None, None, None, strided_slice(grad, begin, end, strides, **_masks_of(made))]  # type: ignore[arg-type]
+    return [None, None, None, None, strided_slice(grad, begin, end, strides, **_masks_of(made))]
 
 
 # Assigning to a part of a variable
@@ -601,10 +601,10 @@ def sliced(tensor: Any, spec: Any, var: Any = None) -> Tensor:
                 vectors = [v if v.dtype is dtypes.int64 else raw_op("Cast")(v, dtypes.int64) for v in vectors]
         else:
             vectors = [constant([], dtypes.int32)] * 3
-        return strided_slice(tensor, *vectors, var=var, name=scope, **masks)  # type: ignore[arg-type, misc]
+        return strided_slice(tensor, *vectors, var=var, name=scope, **masks)  # type: ignore[arg-type, misc]  # three vectors, and masks only
 
 
 publish("newaxis", None)
-Tensor.__getitem__ = sliced  # type: ignore[method-assign]
+Tensor.__getitem__ = sliced  # type: ignore[method-assign]  # `Tensor` comes before its ops
 
 __all__ = ["slice", "sliced", "strided_slice"]

@@ -40,7 +40,7 @@ def _top_shape(input: Shape, k: int | None) -> tuple[Shape, Shape]:
     if input is None:
         return None, None
     with_rank_at_least(input, 1)
-    if None not in (k, input[-1]) and input[-1] < k:  # type: ignore[operator]
+    if k is not None and input[-1] is not None and input[-1] < k:
         raise ShapeError(f"input must have last dimension >= k = {k} but is {input[-1]}")
     shape = (*input[:-1], k)
     return shape, shape

@@ -149,13 +149,12 @@ def _padded(x: Tensor, rank: int, fft_length: Tensor, is_inverse: bool) -> Tenso
     fft_length.shape.with_rank(1)
     wanted = static_values.as_shape(partial_value(fft_length))
     if is_static(wanted) and x.static_shape is not None:
-        assert wanted is not None
         known = x.static_shape[-len(wanted) :]
         if is_static(known):
             sizes = list(wanted)
             if is_inverse:
-                sizes[-1] = sizes[-1] // 2 + 1  # type: ignore[operator]
-            paddings = [[0, max(n - size, 0)] for n, size in zip(sizes, known)]  # type: ignore[operator]
+                sizes[-1] = sizes[-1] // 2 + 1
+            paddings = [[0, max(n - size, 0)] for n, size in zip(sizes, known)]
             if any(after for _, after in paddings):
                 outer = [[0, 0]] * max(len(x.static_shape) - len(wanted), 0)
                 return array.pad(x, outer + paddings)
@@ -271,11 +270,11 @@ for _rank in (1, 2):
 
 
 def _shifts(x: Tensor, axes: Any) -> tuple[Any, Any]:
-    sizes = x.shape.as_list()
+    sizes: list[Any] = x.shape.as_list()  # an unknown size is a TypeError
     if axes is None:
-        return [int(n // 2) for n in sizes], tuple(range(len(sizes)))  # type: ignore[operator]
+        return [int(n // 2) for n in sizes], tuple(range(len(sizes)))
     if isinstance(axes, int):
-        return int(sizes[axes] // 2), axes  # type: ignore[operator]
+        return int(sizes[axes] // 2), axes
     return [int(sizes[axis] // 2) for axis in axes], axes
 
 

@@ -522,7 +522,7 @@ class TensorArray:
         element = self.element_shape
         value = gather_op(self._handle, indices, self._flow, dtype=self._dtype, name=name, element_shape=element)
         if element.ndims is not None:
-            value.set_shape([None, *element.dims])  # type: ignore[misc]
+            value.set_shape([None, *element.dims])  # type: ignore[misc]  # of known rank
         return value
 
     def concat(self, name: str | None = None) -> Tensor:
@@ -530,7 +530,7 @@ class TensorArray:
         element = self.element_shape
         value, _ = concat_op(self._handle, self._flow, dtype=self._dtype, name=name, element_shape_except0=element[1:])
         if element.ndims is not None:
-            value.set_shape([None, *element.dims[1:]])  # type: ignore[index]
+            value.set_shape([None, *element.dims[1:]])  # type: ignore[index]  # of known rank
         return value
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:

@@ -108,7 +108,7 @@ class TracedArray(TracedList):
         if shape is None and self.parent is not None:
             shape = self.parent.row_shape
         if shape is None and shapes.is_static(self.element_shape):
-            shape = self.element_shape  # type: ignore[assignment]
+            shape = self.element_shape
         if shape is None:
             raise Untraceable(f"the shape of the elements of TensorArray {self.name!r} is not known")
         self.allocate(xp, shape)

@@ -376,7 +376,7 @@ def _partitions(partitioner: Any, shape: TensorShape, dtype: Any) -> list[int]:
         raise ValueError(f"Partitioner returned zero partitions for some axes: {found}")
     if sum(p > 1 for p in found) > 1:
         raise ValueError(f"Can only slice a variable along one dimension: shape: {shape}, partitioning: {found}")
-    return found  # type: ignore[return-value]
+    return found  # type: ignore[return-value]  # any sequence does
 
 
 def _slices(full_shape: list[Any], count: int, axis: int) -> Iterator[tuple[list[int], list[int]]]:

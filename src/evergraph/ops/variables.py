@@ -373,7 +373,7 @@ class Variable(metaclass=_VariableType):
 
     def experimental_ref(self) -> Any:
         """A stand-in that can be a dictionary key, as `Tensor.experimental_ref` gives it."""
-        return Tensor.experimental_ref(self)  # type: ignore[arg-type]
+        return Tensor.experimental_ref(self)  # type: ignore[arg-type]  # one class wraps both
 
     def __repr__(self) -> str:
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"

@@ -360,10 +360,11 @@ class Dataflow:
     # Where its outputs go
 
     def _send(self, op: Operation, outputs: list[Any], seen: Seen, frame: Frame, iteration: int, dead: bool) -> None:
+        target: Frame | None
         target, at = frame, iteration
         if op.type in ENTERS:
             key = (op.attrs["frame_name"].decode(), iteration)
-            target, at = frame.children.get(key), 0  # type: ignore[assignment]
+            target, at = frame.children.get(key), 0
             if target is None:
                 target = frame.children[key] = Frame(frame, iteration, self.enters[key[0]])
             target.missing -= 1

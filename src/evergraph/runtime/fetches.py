@@ -73,8 +73,8 @@ class Fetches:
         self.elements: dict[Element, int] = {}
         self.rebuild = self._take(fetches)
         self.tensors = [e for e in self.elements if isinstance(e, Tensor)]
-        position = {t: i for i, t in enumerate(self.tensors)}
-        self.where = [position.get(e, -1) for e in self.elements]  # type: ignore[arg-type]
+        position: dict[Element, int] = {t: i for i, t in enumerate(self.tensors)}
+        self.where = [position.get(e, -1) for e in self.elements]
         self.single = isinstance(fetches, Tensor) or len(self.tensors) == 1 and self.rebuild is _FIRST
         for element in self.elements:
             if not graph.is_fetchable(element):
@@ -112,7 +112,7 @@ class Fetches:
 
     def _leaf(self, fetch: Any) -> Rebuild:
         for kind, fetch_function, *_ in [*_conversions, *_BUILT_IN]:
-            if isinstance(fetch, kind) and fetch_function is not None:  # type: ignore[arg-type]
+            if isinstance(fetch, kind) and fetch_function is not None:  # type: ignore[arg-type]  # tuples of two lengths are mixed
                 parts, make = fetch_function(fetch)
                 return self._several(fetch, parts, make)
         position = self._element(fetch, fetch)
@@ -145,10 +145,11 @@ def _FIRST(got: list[Any]) -> Any:
 def _filled_mapping(like: Mapping[Any, Any], keys: list[Any], values: list[Any]) -> Any:
     if type(like) is dict:
         return dict(zip(keys, values, strict=True))
+    kind: Any = type(like)
     if hasattr(like, "default_factory"):
-        return type(like)(like.default_factory, zip(keys, values, strict=True))  # type: ignore[call-arg]
+        return kind(like.default_factory, zip(keys, values, strict=True))
     try:
-        return type(like)(zip(keys, values, strict=True))  # type: ignore[call-arg]
+        return kind(zip(keys, values, strict=True))
     except TypeError:
         return dict(zip(keys, values, strict=True))
 

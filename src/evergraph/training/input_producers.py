@@ -113,7 +113,7 @@ def input_producer(
             dtypes=[rows.dtype.base_dtype],
             shapes=[known],
             shared_name=shared_name,
-            name=name,  # type: ignore[arg-type]  # None gives it the name of its op
+            name=name,
         )
         enqueue = queue.enqueue_many([rows])
         add_queue_runner(QueueRunner(queue, [enqueue], cancel_op=cancel_op))

@@ -367,7 +367,7 @@ def _target(variable: Any) -> Any:
     if is_resource_variable(variable):
         return variable
     if isinstance(variable, Variable):
-        return variable._ref()  # type: ignore[attr-defined]
+        return variable._ref()  # type: ignore[attr-defined]  # a `RefVariable`
     if isinstance(variable, Tensor):
         return variable
     raise NotImplementedError("Trying to optimize unsupported type ", variable)

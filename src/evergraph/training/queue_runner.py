@@ -12,7 +12,6 @@ from evergraph.framework.graph import get_default_graph
 from evergraph.framework.proto_functions import register_proto_function
 from evergraph.framework.scopes import GraphKeys, add_to_collection, get_collection
 from evergraph.ops.variables import prepend_name_scope, strip_name_scope
-from evergraph.runtime.refilling import repeated
 from evergraph.runtime.session import BaseSession
 
 
@@ -112,6 +111,8 @@ class QueueRunner:
         """The body of an enqueuing thread."""
         counted = True
         try:
+            from evergraph.runtime.refilling import repeated  # with the datasets and readers that it knows
+
             enqueue = repeated(sess, enqueue_op)
             while not (coord and coord.should_stop()):
                 try:

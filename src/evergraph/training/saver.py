@@ -15,7 +15,7 @@ from evergraph.framework.graph import get_default_graph
 from evergraph.framework.proto_functions import register_proto_function
 from evergraph.framework.scopes import GraphKeys
 from evergraph.ops.variables import prepend_name_scope, saveable_objects, strip_name_scope
-from evergraph.runtime.restoring import restored_one_by_one
+from evergraph.runtime.restoring import restored_directly
 from evergraph.runtime.session import BaseSession
 from evergraph.training import checkpoint_management, meta_graph
 from evergraph.training.collection_defs import add_collection_def
@@ -369,7 +369,9 @@ class Saver:
         if not checkpoint_management.checkpoint_exists(prefix):
             raise ValueError("The passed save_path is not a valid checkpoint: " + prefix)
         log.info("Restoring parameters from %s", prefix)
-        if isinstance(sess, BaseSession) and restored_one_by_one(sess, self.saver_def.restore_op_name, prefix):
+        if isinstance(sess, BaseSession) and restored_directly(
+            sess, self.saver_def.restore_op_name, self.saver_def.filename_tensor_name, prefix
+        ):
             return
         try:
             sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: prefix})

@@ -66,7 +66,7 @@ def store(
         if not isinstance(t, SparseTensor):
             found.append(Stored(None, None))
             continue
-        rank = t.dense_shape.shape.with_rank(1).dims[0]  # type: ignore[index]
+        rank = t.dense_shape.shape.with_rank(1).dims[0]  # type: ignore[index]  # of known rank
         found.append(Stored(map_op or _storing_op(number), rank - 1 if enqueue_many else rank))
     columns = [n if s.map_op is None else expand_dims(n, [-1]) for n, s in zip(numbers, found, strict=True)]
     return columns, found

@@ -139,7 +139,7 @@ def legacy_fully_connected(
             y = add_bias(y, made("bias", [num_output_units], bias_init, bias_collections, bias_regularizer))
         if len(sizes) > 2:
             shape = array.unstack(array.shape(x))
-            shape[-1] = num_output_units  # type: ignore[call-overload]
+            shape[-1] = num_output_units  # type: ignore[call-overload]  # a list of sizes and tensors
             y = array.reshape(y, array.stack(shape))
             y.set_shape([*sizes[:-1], num_output_units])
         if activation_fn is not None:

@@ -172,7 +172,7 @@ def _optimizer(given: Any, rate: Any, learning_rate: Any) -> Any:
         return OPTIMIZER_CLS_NAMES[given](learning_rate=rate)
     if isinstance(given, type) and issubclass(given, Optimizer):
         require_rate("class")
-        return given(learning_rate=rate)  # type: ignore[call-arg]
+        return given(learning_rate=rate)  # type: ignore[call-arg]  # what derives from `Optimizer` takes it
     if isinstance(given, Optimizer):
         return given
     if callable(given):

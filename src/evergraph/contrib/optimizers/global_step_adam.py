@@ -59,4 +59,4 @@ class LazyAdamGSOptimizer(AdamGSOptimizer):
     """`AdamGSOptimizer` whose sparse updates touch only the rows that have a gradient."""
 
     _apply_sparse = LazyAdamOptimizer._apply_sparse
-    _resource_apply_sparse = LazyAdamOptimizer._resource_apply_sparse  # type: ignore[assignment]
+    _resource_apply_sparse = LazyAdamOptimizer._resource_apply_sparse  # type: ignore[assignment]  # an argument has another name

@@ -28,6 +28,8 @@ class DecoupledWeightDecayExtension:
         **kwargs: for the optimizer.
     """
 
+    _use_locking: bool  # of the optimizer
+
     def __init__(self, weight_decay: Any, **kwargs: Any) -> None:
         self._decay_var_list: Any = None
         self._weight_decay = weight_decay
@@ -50,7 +52,7 @@ class DecoupledWeightDecayExtension:
 
         To choose, call `compute_gradients`, then `apply_gradients` with `decay_var_list`.
         """
-        return super().minimize(  # type: ignore[misc]
+        return super().minimize(  # type: ignore[misc]  # of the optimizer
             loss,
             global_step=global_step,
             var_list=var_list,
@@ -66,12 +68,12 @@ class DecoupledWeightDecayExtension:
     ) -> Any:
         """As `Optimizer.apply_gradients`; `decay_var_list` are the variables that decay, by default all."""
         self._decay_var_list = set(decay_var_list) if decay_var_list else None
-        return super().apply_gradients(grads_and_vars, global_step=global_step, name=name)  # type: ignore[misc]
+        return super().apply_gradients(grads_and_vars, global_step=global_step, name=name)  # type: ignore[misc]  # of the optimizer
 
     def _prepare(self) -> None:
         decay = self._weight_decay
         self._weight_decay_tensor = convert_to_tensor(decay() if callable(decay) else decay, name="weight_decay")
-        super()._prepare()  # type: ignore[misc]
+        super()._prepare()  # type: ignore[misc]  # of the optimizer
 
     def _decays(self, var: Any) -> bool:
         return not self._decay_var_list or var in self._decay_var_list
@@ -79,29 +81,29 @@ class DecoupledWeightDecayExtension:
     def _decay_weights_op(self, var: Any) -> Any:
         if not self._decays(var):
             return no_op()
-        return var.assign_sub(self._weight_decay * var, self._use_locking)  # type: ignore[attr-defined]
+        return var.assign_sub(self._weight_decay * var, self._use_locking)
 
     def _decay_weights_sparse_op(self, var: Any, indices: Any, scatter_add: Callable[..., Any]) -> Any:
         if not self._decays(var):
             return no_op()
         update = -self._weight_decay * gather(var, indices)
-        return scatter_add(var, indices, update, self._use_locking)  # type: ignore[attr-defined]
+        return scatter_add(var, indices, update, self._use_locking)
 
     def _apply_dense(self, grad: Any, var: Any) -> Any:
         with control_dependencies([self._decay_weights_op(var)]):
-            return super()._apply_dense(grad, var)  # type: ignore[misc]
+            return super()._apply_dense(grad, var)  # type: ignore[misc]  # of the optimizer
 
     def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
         with control_dependencies([self._decay_weights_op(var)]):
-            return super()._resource_apply_dense(grad, var)  # type: ignore[misc]
+            return super()._resource_apply_dense(grad, var)  # type: ignore[misc]  # of the optimizer
 
     def _apply_sparse(self, grad: Any, var: Any) -> Any:
         with control_dependencies([self._decay_weights_sparse_op(var, grad.indices, state.scatter_add)]):
-            return super()._apply_sparse(grad, var)  # type: ignore[misc]
+            return super()._apply_sparse(grad, var)  # type: ignore[misc]  # of the optimizer
 
     def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
         with control_dependencies([self._decay_weights_sparse_op(var, indices, _resource_scatter_add)]):
-            return super()._resource_apply_sparse(grad, var, indices)  # type: ignore[misc]
+            return super()._resource_apply_sparse(grad, var, indices)  # type: ignore[misc]  # of the optimizer
 
 
 def _resource_scatter_add(x: Any, indices: Any, values: Any, use_locking: Any = None) -> Any:

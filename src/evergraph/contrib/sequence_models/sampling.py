@@ -226,11 +226,11 @@ class TrainingHelper(_SampleIsId):
             finished = math.equal(0, self._sequence_length)
             return finished, self._read(finished, 0)
 
-    def sample(self, time: Any, outputs: Any, name: str | None = None, **unused_kwargs: Any) -> Any:  # type: ignore[override]
+    def sample(self, time: Any, outputs: Any, name: str | None = None, **unused_kwargs: Any) -> Any:  # type: ignore[override]  # arguments as in TF
         with name_scope(name, "TrainingHelperSample", [time, outputs]):
             return math.cast(math.argmax(outputs, axis=-1), dtypes.int32)
 
-    def next_inputs(  # type: ignore[override]
+    def next_inputs(  # type: ignore[override]  # arguments as in TF
         self, time: Any, outputs: Any, state: Any, name: str | None = None, **unused_kwargs: Any
     ) -> Any:
         with name_scope(name, "TrainingHelperNextInputs", [time, outputs, state]):
@@ -282,7 +282,7 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
             self._scheduling_seed = scheduling_seed
             super().__init__(inputs=inputs, sequence_length=sequence_length, time_major=time_major, name=name)
 
-    def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:  # type: ignore[override]
+    def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:  # type: ignore[override]  # arguments as in TF
         with name_scope(name, "ScheduledEmbeddingTrainingHelperSample", [time, outputs, state]):
             chosen = bernoulli_sample(
                 probs=self._sampling_probability,
@@ -293,7 +293,7 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
             ids = categorical_sample(logits=outputs, seed=self._seed)
             return array.where(chosen, ids, raw_op("Fill")([self.batch_size], -1))
 
-    def next_inputs(  # type: ignore[override]
+    def next_inputs(  # type: ignore[override]  # arguments as in TF
         self, time: Any, outputs: Any, state: Any, sample_ids: Any, name: str | None = None
     ) -> Any:
         with name_scope(name, "ScheduledEmbeddingTrainingHelperNextInputs", [time, outputs, state, sample_ids]):
@@ -351,11 +351,11 @@ class ScheduledOutputTrainingHelper(TrainingHelper):
             self._next_inputs_fn = next_inputs_fn
             super().__init__(inputs=joined, sequence_length=sequence_length, time_major=time_major, name=name)
 
-    def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:  # type: ignore[override]
+    def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:  # type: ignore[override]  # arguments as in TF
         with name_scope(name, "ScheduledOutputTrainingHelperSample", [time, outputs, state]):
             return bernoulli_sample(probs=self._sampling_probability, sample_shape=self.batch_size, seed=self._seed)
 
-    def next_inputs(  # type: ignore[override]
+    def next_inputs(  # type: ignore[override]  # arguments as in TF
         self, time: Any, outputs: Any, state: Any, sample_ids: Any, name: str | None = None
     ) -> Any:
         with name_scope(name, "ScheduledOutputTrainingHelperNextInputs", [time, outputs, state, sample_ids]):

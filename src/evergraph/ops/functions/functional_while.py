@@ -76,7 +76,7 @@ def while_loop(
 
         def turn(i: Tensor, most: Tensor, *values: Any) -> Any:
             for t in condition.captured:
-                get_default_graph().capture(t)  # type: ignore[attr-defined]
+                get_default_graph().capture(t)  # type: ignore[attr-defined]  # the body's graph
             found = body(*packed(originals, values))
             found = found if is_nested_or_composite(found) else [found]
             assert_same_structure(list(found), originals, expand_composites=True)

@@ -59,7 +59,7 @@ def central_crop(image: Any, central_fraction: float) -> Tensor:
                 exact = math.cast(size, dtypes.float64)
                 starts.append(math.cast((exact - exact * central_fraction) / 2, dtypes.int32))
             else:
-                known = float(size)  # type: ignore[arg-type]
+                known = float(size)  # type: ignore[arg-type]  # not symbolic: a number
                 starts.append(int((known - known * central_fraction) / 2))
         for size, start in zip((height, width), starts):
             sizes.append(size - start * 2)

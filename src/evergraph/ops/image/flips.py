@@ -107,7 +107,7 @@ def transpose(image: Any, name: str | None = None) -> Tensor:
     with name_scope(name, "transpose", [image]):
         image = checked_image(convert_to_tensor(image, name="image"))
         perm = [1, 0, 2] if _is_single(image.static_shape) else [0, 2, 1, 3]
-        return array.transpose(image, perm, name=name)  # type: ignore[arg-type]
+        return array.transpose(image, perm, name=name)
 
 
 @public("image.rot90")

@@ -201,7 +201,7 @@ class LinearOperator:
 
     def _min_matrix_dim(self) -> int | None:
         sizes = self.domain_dimension.value, self.range_dimension.value
-        return None if None in sizes else min(sizes)  # type: ignore[type-var]
+        return None if None in sizes else min(sizes)  # type: ignore[type-var]  # both are known
 
     def _min_matrix_dim_tensor(self) -> Tensor:
         return math.reduce_min(self.shape_tensor()[-2:])

@@ -25,7 +25,8 @@ _SAME = {
 
 def _declare(name: str, same: Op) -> None:
     """Declare the op `name` as what another op is."""
-    declared = op(name)(same.opdef.kernel)  # type: ignore[arg-type]
+    assert same.opdef.kernel is not None
+    declared = op(name)(same.opdef.kernel)
     if same.opdef.numpy_kernel is not None:
         declared.numpy(same.opdef.numpy_kernel)
     declared.shape(same)
@@ -34,5 +35,5 @@ def _declare(name: str, same: Op) -> None:
 
 
 for _name, _same in _SAME.items():
-    if not opdefs.lookup(_name).is_declared:  # type: ignore[union-attr]
+    if not opdefs.lookup(_name).is_declared:  # type: ignore[union-attr]  # it is one of TF 1.15
         _declare(_name, _same)

@@ -51,9 +51,9 @@ def make_tensor_proto(
     if shape is None:
         return array_to_proto(array, kind.as_datatype_enum, array.shape)
     sizes = shapes.static_shape(shape)
-    if sizes is None or None in sizes:
+    if not shapes.is_static(sizes):
         raise TypeError(f"the shape of a value must be known, got {shape}")
-    count = math.prod(sizes)  # type: ignore[arg-type]
+    count = math.prod(sizes)
     if allow_broadcast:
         if array.shape not in ((1,), ()) and array.size != count:
             raise TypeError(f"Expected Tensor's shape: {sizes}, got {array.shape}.")
@@ -62,7 +62,7 @@ def make_tensor_proto(
             raise TypeError(f"Expected Tensor's shape: {sizes}, got {array.shape}.")
         if array.size > count:
             raise ValueError(f"Too many elements provided. Needed at most {count}, but received {array.size}")
-    return array_to_proto(array, kind.as_datatype_enum, sizes)  # type: ignore[arg-type]
+    return array_to_proto(array, kind.as_datatype_enum, sizes)
 
 
 def _first_leaf_is_pair(values: Any) -> bool:

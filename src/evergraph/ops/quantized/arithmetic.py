@@ -313,7 +313,7 @@ def requantize_op(
 @op("QuantizeDownAndShrinkRange", host=True, differentiable=False, shape=_same_shape)
 def quantize_down_op(xp: Any, input: Any, input_min: Any, input_max: Any, *, out_type: Any) -> Any:
     """The same numbers as smaller integers over the range that they make use of."""
-    low, high = requantization_range_op.opdef.kernel(xp, input, input_min, input_max)  # type: ignore[misc]
+    low, high = requantization_range_op.opdef.kernel(xp, input, input_min, input_max)  # type: ignore[misc]  # declared with a kernel
     return _narrowed(input, input_min, input_max, low, high, out_type), low, high
 
 

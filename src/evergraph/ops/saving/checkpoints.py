@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.formats import files
-from evergraph.formats.bundle import BundleWriter, merge_bundles
+from evergraph.formats.bundle import BundleReader, BundleWriter, merge_bundles
 from evergraph.formats.checkpoint import CheckpointReader, open_checkpoint
 from evergraph.formats.checkpoint_v1 import CheckpointV1Reader, CheckpointV1Writer
 from evergraph.formats.slices import parse
@@ -88,6 +88,9 @@ def save_slices_shape(filename: Shape, tensor_names: Shape, shapes_and_slices: S
 def _add_all(writer: Any, names: list[str], specs: list[str], arrays: Any, kinds: Sequence[DType]) -> None:
     if not len(names) == len(specs) == len(arrays):
         raise kernel_error(f"Got {len(names)} tensor names and {len(specs)} slices but {len(arrays)} tensors.")
+    if isinstance(writer, BundleWriter) and not any(specs):
+        writer.add_all(names, list(map(_as_array, arrays)), kinds)
+        return
     order = sorted(range(len(names)), key=lambda i: names[i]) if isinstance(writer, CheckpointV1Writer) else None
     for i in order or range(len(names)):
         array = _as_array(arrays[i])
@@ -104,6 +107,8 @@ def _add_all(writer: Any, names: list[str], specs: list[str], arrays: Any, kinds
 
 
 def _as_array(value: Any) -> np.ndarray:
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
         return np.asarray(value)
     array = np.empty((), object)
@@ -152,7 +157,10 @@ def restore_v2(
     with open_checkpoint(_text(prefix)) as reader:
         _refuse_missing(reader, names)
         _refuse_other_types(reader, names, dtypes)
-        values = [_read(reader, name, spec) for name, spec in zip(names, specs)]
+        if isinstance(reader, BundleReader) and not any(specs):
+            values = reader.read_all(names)
+        else:
+            values = [_read(reader, name, spec) for name, spec in zip(names, specs)]
     return [v[()] if kind is variant and not v.shape else v for v, kind in zip(values, dtypes)]
 
 

@@ -9,7 +9,7 @@ The function calls the kernels that a session compiles; nothing of the graph is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -42,7 +42,7 @@ _SPREAD = 0x9E3779B97F4A7C15
 @public("to_jax")
 def to_jax(
     fetches: Any, feeds: Any = (), session: Any = None, most_trips: int = MOST_TRIPS
-) -> tuple[Callable[..., Any], dict[str, np.ndarray]]:
+) -> tuple[PureFunction, dict[str, np.ndarray]]:
     """Make a pure JAX function of a part of a graph.
 
     Args:

@@ -26,7 +26,7 @@ def exported(
     from jax import export
 
     function, parameters = to_jax(fetches, feeds, session)
-    tensors = dict(zip(function.names, function.plan.feeds, strict=True))  # type: ignore[attr-defined]
+    tensors = dict(zip(function.names, function.plan.feeds, strict=True))
     given = dict(shapes or {})
     if unknown := [name for name in given if name not in tensors]:
         raise errors.InvalidArgumentError(

@@ -120,14 +120,14 @@ class ProfileContext:
             if getattr(BaseSession, "profile_context", None) is not None:
                 raise errors.InternalError(None, None, "Already in context or context not cleaned.")
             self._unprofiled: Any = BaseSession.run
-            BaseSession.run = _profiled_run  # type: ignore[method-assign]
-            BaseSession.profile_context = self  # type: ignore[attr-defined]
+            BaseSession.run = _profiled_run  # type: ignore[method-assign]  # as TensorFlow does it
+            BaseSession.profile_context = self  # type: ignore[attr-defined]  # there while a context is open
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
         if self._enabled:
-            BaseSession.run = self._unprofiled  # type: ignore[method-assign]
-            BaseSession.profile_context = None  # type: ignore[attr-defined]
+            BaseSession.run = self._unprofiled  # type: ignore[method-assign]  # put back
+            BaseSession.profile_context = None  # type: ignore[attr-defined]  # there while a context is open
 
     def _run(self, session: Any, fetches: Any, feed_dict: Any, options: Any, run_metadata: Any) -> Any:
         first = self._lock.acquire(blocking=False)

@@ -185,7 +185,7 @@ class SavedModelBuilder(GraphsBuilder):
     6.0
     """
 
-    def add_meta_graph(  # type: ignore[override]
+    def add_meta_graph(  # type: ignore[override]  # other arguments, as in TF
         self,
         tags: Any,
         signature_def_map: Any = None,
@@ -217,7 +217,7 @@ class SavedModelBuilder(GraphsBuilder):
         made = _saver(saver).export_meta_graph(clear_devices=clear_devices, strip_default_attrs=strip_default_attrs)
         self._add(made, tags, signatures)
 
-    def add_meta_graph_and_variables(  # type: ignore[override]
+    def add_meta_graph_and_variables(  # type: ignore[override]  # other arguments, as in TF
         self,
         sess: Any,
         tags: Any,

@@ -111,7 +111,7 @@ class Checkpoint(AutoTrackable):
             setattr(self, key, value)
         self._counter: Any = None
         self._counted = NoDependency(None)
-        self._saver = NoDependency(ObjectSaver(self))
+        self._saver: Any = NoDependency(ObjectSaver(self))
 
     @property
     def save_counter(self) -> Any:
@@ -125,7 +125,7 @@ class Checkpoint(AutoTrackable):
 
     def write(self, file_prefix: Any, session: Any = None) -> str:
         """Write a checkpoint of exactly this name; nothing is counted, and no `checkpoint` file written."""
-        return self._saver.save(file_prefix, session)  # type: ignore[attr-defined]
+        return self._saver.save(file_prefix, session)
 
     def save(self, file_prefix: Any, session: Any = None) -> str:
         """Write a checkpoint with a number in its name, and the `checkpoint` file.
@@ -162,7 +162,7 @@ class Checkpoint(AutoTrackable):
         Raises:
             NotFoundError: if there is no such checkpoint.
         """
-        status = self._saver.restore(save_path)  # type: ignore[attr-defined]
+        status = self._saver.restore(save_path)
         assert self.save_counter is not None  # made now, so that it is restored too
         return status
 
