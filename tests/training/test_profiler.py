@@ -1,5 +1,6 @@
 """Reports of `tf.profiler` are TensorFlow's, word for word."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from training import cases_profiler as cases
 
 import evergraph as tf
-from evergraph.formats import messages
+from evergraph.formats import messages, varint
 
 RECORDINGS = Path(__file__).parent / "recordings"
 RECORDED = json.loads((RECORDINGS / "profiles.json").read_text())
@@ -141,6 +142,65 @@ def test_timeline_of_types_of_ops_is_not_there(small, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def fields(data):
+    """The fields of a message: numbers and bytes by the field's number."""
+    found, at = {}, 0
+    while at < len(data):
+        tag, at = varint.decoded(data, at)
+        value, at = varint.decoded(data, at)
+        if tag & 7 == 2:
+            value, at = data[at : at + value], at + value
+        found.setdefault(tag >> 3, []).append(value)
+    return found
+
+
+def numbers(data):
+    found, at = [], 0
+    while at < len(data):
+        value, at = varint.decoded(data, at)
+        found.append(value)
+    return found
+
+
+def test_lines_are_written_for_pprof(small, tmp_path, capsys):
+    options = {"max_depth": 1000, "select": ["float_ops"], "account_type_regexes": [".*"], "start_name_regexes": [".*"],
+               "show_name_regexes": [".*"], "output": f"pprof:outfile={tmp_path / 'a'}"}  # fmt: skip
+    whole = tf.profiler.profile(small[0], run_meta=small[1], cmd="code", options=options)
+    assert f"<{tmp_path / 'a'}>" in capsys.readouterr().err
+    found = fields(gzip.decompress((tmp_path / "a").read_bytes()))
+    strings = [text.decode() for text in found[6]]
+    kinds = [tuple(strings[n] for (n,) in fields(kind).values()) for kind in found[1]]
+    assert kinds == [("count", "count"), ("float_ops", "count")]
+    assert [strings[n] for n in numbers(found[13][0])] == ["Model float operations (Only available if defined)."]
+    functions = {fields(f)[1][0]: fields(f) for f in found[5]}
+    places = {}
+    for message in map(fields, found[4]):
+        line = fields(message[4][0])
+        function = functions[line[1][0]]
+        places[message[1][0]] = strings[function[4][0]], strings[function[2][0]], line[2][0]
+    samples = {}
+    for message in map(fields, found[2]):
+        key, name = (strings[n] for (n,) in fields(message[3][0]).values())
+        assert key == "graph node:"
+        samples[name] = numbers(message[2][0]), [places[n] for n in numbers(message[1][0])]
+    assert samples["y"][0] == [1, 1024]
+    assert any(file == __file__ and function == "test_profiler:small" for file, function, _ in samples["y"][1])
+    assert sum(values[1] for values, _ in samples.values()) == whole.total_float_ops
+    assert list(samples) == sorted(samples)
+
+
+def test_pprof_takes_lines_and_one_attribute(small, tmp_path, capsys):
+    for cmd, select, text in (
+        ("scope", ["micros"], "Only 'code' view supports pprof output now."),
+        ("code", ["micros", "bytes"], "Can only select 1 attribute for pprof output."),
+        ("code", ["device"], "pprof doesn't support -select=device"),
+    ):
+        options = {"max_depth": 9, "select": select, "output": f"pprof:outfile={tmp_path / 'a'}"}
+        tf.profiler.profile(small[0], cmd=cmd, options=options)
+        assert text in capsys.readouterr().err
+        assert not (tmp_path / "a").exists()
+
+
 def test_advice_names_what_takes_the_time(small, capsys):
     graph, metadata = small
     found = tf.profiler.advise(graph, metadata)
@@ -173,7 +233,7 @@ def test_the_op_log_is_written(small, tmp_path):
         ("screen", tf.errors.InvalidArgumentError, "Unknown output type: screen, Valid types: file,none,pprof"),
         ("file", tf.errors.InvalidArgumentError, "Missing required output_options for file"),
         ("file:name=a", tf.errors.InvalidArgumentError, "Unrecognized options name for output_type: file"),
-        ("pprof:outfile=a", tf.errors.UnimplementedError, "'pprof' is not there yet"),
+        ("pprof", tf.errors.InvalidArgumentError, "Missing required output_options for pprof"),
     ],
 )
 def test_outputs_that_there_are_not(small, output, error, message):

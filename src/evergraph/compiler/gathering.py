@@ -1,7 +1,7 @@
 """Which instructions of an interpreted stage are compiled together: see segments.py, which runs them.
 
-Every instruction gets a *phase*. In each phase the instructions that are interpreted come first, in their order, then the
-segments, one for each set of guards:
+Every instruction gets a *phase*. In each phase the instructions that are interpreted come first, in their order, then
+the segments, one for each set of guards:
 
     phase 0    read                    ║ matmul, split, sigmoid, mul, ...
     phase 1    write, push             ║ -

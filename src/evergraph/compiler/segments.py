@@ -17,7 +17,8 @@ interpreted, and the shapes of all values are noted, and what small integers are
 - the instructions to be compiled are gathered: a segment takes all that can run between the same two of the others.
 
 In a loop only what changes from iteration to iteration is left out at first. If shapes change from run to run inside a
-segment as well (an attention over a sentence), it has segments of its own, for the signatures that it is not compiled for.
+segment as well (an attention over a sentence), it has segments of its own, for the signatures that it is not compiled
+for.
 
 A segment is compiled for the shapes it meets when it has met them so often that compiling pays, by the same rule as a
 whole stage. Values pass between segments, through lists, branches and loop variables, as JAX's arrays: nobody waits for

@@ -293,7 +293,9 @@ def merge_bundles(prefixes: Sequence[str], destination: str) -> None:
 
 
 class BundleReader:
-    """Reads a checkpoint. Opening it reads the index alone; each tensor is checked against its checksum when it is read.
+    """Reads a checkpoint.
+
+    Opening it reads the index alone; each tensor is checked against its checksum when it is read.
 
     Args:
         prefix: the checkpoint's name, as `model.ckpt-7`.
@@ -365,7 +367,7 @@ class BundleReader:
         return sum(e.size for e in parts) if parts else entry.size
 
     def read(self, name: str) -> np.ndarray:
-        """The value of a tensor: an array of the caller's own, marked read-only; strings as an object array of bytes."""
+        """A tensor's value: an array of the caller's own, marked read-only; strings as an object array of bytes."""
         entry = self._entry(name)
         if entry.slices:
             return self.read_slice(name, Slice.whole(len(entry.shape)))

@@ -27,6 +27,7 @@ _FOOTER = 4
 _CHUNK = 252 << 10
 _FEW = 8
 _SHORT = 1000  # bytes of records that are checked together
+_SHORT_LENGTH = 4096
 _LENGTH = struct.Struct("<Q")
 # zlib's name for each kind of compression: the window, and 16 for a gzip header.
 _WINDOW = {"GZIP": zlib.MAX_WBITS + 16, "ZLIB": zlib.MAX_WBITS}
@@ -138,41 +139,49 @@ def _of_one_length(buffer: bytes, together: _Together) -> tuple[list[bytes], int
 
 def _of_many_lengths(buffer: bytes, together: _Together) -> tuple[list[bytes], int]:
     """Right records at the start of a buffer, and where they end."""
-    at, limit, around = 0, len(buffer) - _HEADER, _HEADER + _FOOTER
-    ends = [0]
-    append, length_at = ends.append, _LENGTH.unpack_from
+    at, limit, last = 0, len(buffer) - _HEADER, len(buffer) - _FOOTER
+    records: list[bytes] = []
+    append, length_at = records.append, _LENGTH.unpack_from
     while at <= limit:
-        at += length_at(buffer, at)[0] + around
-        append(at)
-    if at > len(buffer):
-        ends.pop()
-    if len(ends) == 1:
+        start = at + _HEADER
+        stop = start + length_at(buffer, at)[0]
+        if stop > last:
+            break
+        append(buffer[start:stop])
+        at = stop + _FOOTER
+    if not records:
         return [], 0
-    bounds = np.array(ends)
-    starts, stops = bounds[:-1] + _HEADER, bounds[1:] - _FOOTER
+    lengths = np.fromiter(map(len, records), np.int64, len(records))
+    bounds = np.zeros(len(records) + 1, np.int64)
+    np.cumsum(lengths + (_HEADER + _FOOTER), out=bounds[1:])
     # A length that is not right leads astray: what comes after it is no record at all.
-    right = _leading(_checksums_of_lengths(stops - starts) == _words(buffer)[starts - 4])
-    records = [buffer[a:b] for a, b in zip(starts[:right].tolist(), stops[:right].tolist())]
-    right = together.right(buffer, records, bounds[: right + 1])
-    return records[:right], ends[right]
+    right = _leading(_checksums_of_lengths(lengths) == _words(buffer)[bounds[:-1] + 8])
+    if right < len(records):
+        del records[right:]
+        bounds = bounds[: right + 1]
+    right = together.right(buffer, records, bounds)
+    return (records if right == len(records) else records[:right]), int(bounds[right])
 
 
 class _Together:
-    """Checks the checksums of many short records with two calls instead of one for each.
+    """Checks the checksums of many short records with one call instead of one for each.
 
     A CRC is linear, so bytes can stand for others that take the machine to the same state. The checksum of a record is
-    the state after it, from a state of all ones; and a state is the same as its bits in the bytes that follow it. So in
-    the bytes of several records, each record may be replaced by zeros, but for all ones in its first word; its checksum
-    is then added to the word behind it, where it is stored:
+    the state after it, from a state of all ones; and a state is the same as its bits in the bytes that follow it. So
+    two rows of bytes have the same CRC if the records match their checksums:
 
         length  checksum of it  record          checksum
         length  checksum of it  1111 0000 ...   checksum + state that it says
 
-    If the records match their checksums, both rows have the same CRC. It costs 30 ns a record instead of 100.
+    and where they have, the row of their differences takes the machine from a state of zeros to zeros:
+
+        0000    0000            record + 1111   state that it says
+
+    It costs 60 ns a record instead of 200.
     """
 
     def __init__(self) -> None:
-        self._zeros = np.zeros(0, np.uint8)
+        self._row = np.zeros(0, np.uint8)
 
     def right(self, buffer: bytes, records: list[bytes], bounds: np.ndarray) -> int:
         """How many of the records, which with what is around them lie between `bounds`, match before one does not."""
@@ -185,20 +194,18 @@ class _Together:
 
     def _all_match(self, buffer: bytes, starts: np.ndarray, stops: np.ndarray) -> bool:
         end = int(stops[-1]) + _FOOTER
-        if len(self._zeros) < end:
-            self._zeros = np.zeros(max(end, _CHUNK), np.uint8)
-        other, words, theirs = self._zeros, _words(self._zeros), _words(buffer)
+        if len(self._row) < end:
+            self._row = np.zeros(max(end, _CHUNK), np.uint8)
+        row = self._row[:end]
+        row[:] = np.frombuffer(buffer, np.uint8, end)
+        words = _words(row)
         for at in (starts - 12, starts - 8, starts - 4):
-            words[at] = theirs[at]
-        words[starts] = 0xFFFFFFFF
-        stored = theirs[stops]
-        states = stored - np.uint32(DELTA)
-        states = ~(states >> np.uint32(17) | states << np.uint32(15))
-        words[stops] = stored ^ states
-        raw = np.frombuffer(buffer, np.uint8, end)
-        same = google_crc32c.value(raw) == google_crc32c.value(other[:end])
-        other[:end] = 0
-        return bool(same)
+            words[at] = 0
+        words[starts] = ~words[starts]
+        states = words[stops] - np.uint32(DELTA)
+        words[stops] = ~(states >> np.uint32(17) | states << np.uint32(15))
+        # The function inverts the state before and after.
+        return bool(google_crc32c.extend(0xFFFFFFFF, row) == 0xFFFFFFFF)
 
 
 def _leading(right: np.ndarray) -> int:
@@ -227,7 +234,19 @@ def _length_tables() -> tuple[int, np.ndarray]:
     return none, np.array(alone, np.uint32)
 
 
+@cache
+def _short_lengths() -> np.ndarray:
+    """The checksums of all lengths below `_SHORT_LENGTH`."""
+    return _computed_checksums_of_lengths(np.arange(_SHORT_LENGTH))
+
+
 def _checksums_of_lengths(lengths: np.ndarray) -> np.ndarray:
+    if lengths.max(initial=0) < _SHORT_LENGTH and len(lengths) > _FEW:
+        return _short_lengths()[lengths]
+    return _computed_checksums_of_lengths(lengths)
+
+
+def _computed_checksums_of_lengths(lengths: np.ndarray) -> np.ndarray:
     none, tables = _length_tables()
     crcs = np.full(len(lengths), none, np.uint32)
     for table in tables:

@@ -1,23 +1,24 @@
 """Runs a plan in a session: stage by stage, each interpreted or compiled.
 
-Which way a device stage runs follows from counts and sizes, and from what an earlier process noted on disk, never from a
-clock, so that a program's numbers repeat from run to run (but for the last bits of a first run that was noted):
+Which way a device stage runs follows from counts and sizes, and from what an earlier process noted on disk, never from
+a clock, so that a program's numbers repeat from run to run (but for the last bits of a first run that was noted):
 
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
 - a stage that only puts arrays of the host into variables, as a restore does, is interpreted: nothing is computed;
 - a stage that had little to do stays interpreted: dispatching a compiled program costs more (12 us here for a scalar
   op, against about 1.5 us for each small NumPy op);
-- a stage with more than `LONGEST_CHAIN` element-wise ops in a row stays interpreted: XLA:CPU makes one loop of them, and
-  takes more than linear time over it (1,000 in 1.7 s, 3,000 in 14 s, also with barriers between), while op by op 20,000 of
-  them on 100 elements take 0.05 s;
-- a stage of more than `MANY_STEPS` steps on few elements each stays interpreted as well: compiling takes 2 to 5 ms a step
-  and more for each the more there are (a chain of 10,000 with its gradient: minutes), interpreting 2 to 3 us;
+- a stage with more than `LONGEST_CHAIN` element-wise ops in a row stays interpreted: XLA:CPU makes one loop of them,
+  and takes more than linear time over it (1,000 in 1.7 s, 3,000 in 14 s, also with barriers between), while op by op
+  20,000 of them on 100 elements take 0.05 s;
+- a stage of more than `MANY_STEPS` steps on few elements each stays interpreted as well: compiling takes 2 to 5 ms a
+  step and more for each the more there are (a chain of 10,000 with its gradient: minutes), interpreting 2 to 3 us;
 - what runs again is compiled, and so is, at its first run, a stage that handles more than `BIG_ELEMENTS` at once (its
   NumPy kernels would each go through memory on their own, and hold several copies) or draws `BIG_DRAW` random numbers;
 - so is, at its first run, a stage that an earlier process noted on disk (compiler/disk_cache.py) since it took long to
   run op by op: its program is there, and only has to be read;
-- a stage that keeps changing its signature is compiled for the first `FEW_SIGNATURES`; after that a signature has to come
-  back so often that compiling pays: twice as many times as interpreting goes into compiling, both by rule of thumb.
+- a stage that keeps changing its signature is compiled for the first `FEW_SIGNATURES`; after that a signature has to
+  come back so often that compiling pays: twice as many times as interpreting goes into compiling, both by rule of
+  thumb.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ FEW_SIGNATURES = 3
 COMPILING, AN_OP, AN_ELEMENT = 5e-3, 3e-6, 1.5e-9
 MOST_PATIENCE = 200
 LONGEST_CHAIN = 500
-# A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a small
-# convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than importing JAX.)
+# A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a
+# small convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than
+# importing JAX.)
 LONG_WORK, LARGE_ARRAYS = 40 << 20, 400 << 10
 MANY_STEPS = 2_000
 FEW_ELEMENTS = 512
@@ -72,7 +74,8 @@ class Choice:
     """How a stage runs for one input signature, and how often it did so far."""
 
     __slots__ = (
-        "in_parts", "is_checked", "mean_elements", "overflows", "patience", "program", "runs", "stays_interpreted", "was_long"
+        "in_parts", "is_checked", "mean_elements", "overflows", "patience", "program", "runs", "stays_interpreted",
+        "was_long",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -305,7 +308,8 @@ def _store(state: State, keys: Sequence[Any], values: Sequence[Any]) -> None:
 def _run_again(plan: Plan, stage: Stage, choice: Choice, state: State, registers: list[Any]) -> None:
     """A check failed in a compiled stage: go through it again op by op, to say which and with what values.
 
-    If all goes well that way, a loop took more iterations than its program provided for: the next one provides for more.
+    If all goes well that way, a loop took more iterations than its program provided for: the next one provides for
+    more.
     """
     if not any(instruction.loop is not None for instruction in stage.instructions):
         _interpret(plan, stage, state, registers.copy(), commit=False)
@@ -470,8 +474,8 @@ def uninitialized(plan: Plan, state: State, key: str, reader: Operation | None) 
     elif declared.type == "VarHandleOp":
         head = (
             f"Error while reading resource variable {key} from Container: localhost. This could mean that the variable "
-            f"was uninitialized. Not found: Resource localhost/{key}/N10tensorflow3VarE does not exist. Attempting to use "
-            f"uninitialized value {key}"
+            f"was uninitialized. Not found: Resource localhost/{key}/N10tensorflow3VarE does not exist. Attempting to "
+            f"use uninitialized value {key}"
         )
     else:
         head = f"Attempting to use uninitialized value {declared.name}"

@@ -2,12 +2,12 @@
 
     x ──► Mul ──► Cast        x of 128 elements, [128, ...] ──► Mul ──► Cast ──► [128, ...]
 
-A dataset calls a body for every element, and most bodies are a few ops on a few numbers: then a call costs more than what
-it computes. So the ops of a body that do the same to each element go over a block of elements together, a value being
-*stacked* (a row for each element) or *shared* by all (a constant, something captured). Only ops that give the same
-bits this way are in the table; those after one that is not are left to be called element by element. If a body cannot
-be written out otherwise (it draws random numbers, or branches) or most of its ops are in the table, others may be called
-for each element in between. Both branches of a `cond` are gone through, each with the elements that take it.
+A dataset calls a body for every element, and most bodies are a few ops on a few numbers: then a call costs more than
+what it computes. So the ops of a body that do the same to each element go over a block of elements together, a value
+being *stacked* (a row for each element) or *shared* by all (a constant, something captured). Only ops that give the
+same bits this way are in the table; those after one that is not are left to be called element by element. If a body
+cannot be written out otherwise (it draws random numbers, or branches) or most of its ops are in the table, others may
+be called for each element in between. Both branches of a `cond` are gone through, each with the elements that take it.
 """
 
 from __future__ import annotations
@@ -393,7 +393,7 @@ def _switches_rows(step: _Step) -> bool:
 
 
 def _branching_step(i: Instruction, kinds: dict[Register, str], shared: set[Register]) -> _Step | None:
-    """How an instruction is computed for many elements, if it may be called for each of them, draw, or be in a branch."""
+    """How an instruction is computed for many elements, if it may be called for each, draw, or be in a branch."""
     op = i.op
     if i.loop or i.declared_shape is not None or i.session or i.bases:
         return None

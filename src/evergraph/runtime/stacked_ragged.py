@@ -132,7 +132,10 @@ def add_flat_rules(types: Sequence[str]) -> None:
 
 
 def parse_single(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> list[Any]:
-    """`ParseSingleExample`, as one call of the kernel of `ParseExample`. Lists of any length are read as sparse features."""
+    """`ParseSingleExample`, as one call of the kernel of `ParseExample`.
+
+    Lists of any length are read as sparse features.
+    """
     from evergraph.ops.parsing.examples import parse_example_op
 
     if rows != {0}:

@@ -147,5 +147,6 @@ ALL_ROWS = frozenset(("ConcatV2", "Pack", "Select"))
 
 # Rules that take a row for each element in their first input alone.
 ONLY_FIRST = frozenset(
-    "Cast DecodeRaw DecodeBase64 EncodeBase64 DecodeCSV ExpandDims OneHot Reshape Slice Squeeze StridedSlice Transpose".split()
+    "Cast DecodeRaw DecodeBase64 EncodeBase64 DecodeCSV ExpandDims OneHot Reshape Slice Squeeze StridedSlice "
+    "Transpose".split()
 ) | frozenset(_STRINGS.split())

@@ -123,15 +123,15 @@ def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, compo
         shape = shape_of(element)
         if len(shape) != len(sizes):
             raise kernel_error(
-                f"All elements in a batch must have the same rank as the padded shape for component{component}: expected "
-                f"rank {len(sizes)} but got element with rank {len(shape)}"
+                f"All elements in a batch must have the same rank as the padded shape for component{component}: "
+                f"expected rank {len(sizes)} but got element with rank {len(shape)}"
             )
         for axis, n in enumerate(shape):
             if n > sizes[axis]:
                 if padded[axis] is not None:
                     raise kernel_error(
-                        f"Attempted to pad to a smaller size than the input element: component {component} has size {n} "
-                        f"along axis {axis}, and the padded shape {sizes[axis]}.",
+                        f"Attempted to pad to a smaller size than the input element: component {component} has size "
+                        f"{n} along axis {axis}, and the padded shape {sizes[axis]}.",
                         errors.DataLossError,
                     )
                 sizes[axis] = n
@@ -207,14 +207,16 @@ class _SparseBatched(_Batched):
             row = "[" + ",".join("?" if n is None else str(n) for n in self._row) + "]"
             if array.ndim != len(sizes):
                 raise kernel_error(
-                    f"Input element had shape ({shape_text(array.shape)}) that is incompatible with the row shape ({row})."
+                    f"Input element had shape ({shape_text(array.shape)}) that is incompatible with "
+                    f"the row shape ({row})."
                 )
             for axis, n in enumerate(array.shape):
                 if self._row[axis] is None:
                     sizes[axis] = max(n, sizes[axis])
                 elif n > sizes[axis]:
                     raise kernel_error(
-                        f"Input element had shape ({shape_text(array.shape)}) that is larger than the row shape ({row}).",
+                        f"Input element had shape ({shape_text(array.shape)}) that is larger than "
+                        f"the row shape ({row}).",
                         errors.DataLossError,
                     )
             places = np.indices(array.shape).reshape(array.ndim, -1).T

@@ -149,8 +149,8 @@ class _ToFile(Iterator):
         except FileExistsError:
             raise kernel_error(
                 "There appears to be a concurrent caching iterator running - cache lockfile already exists "
-                f"('{self._lock}'). If you are sure no other running computations are using this cache prefix, delete the "
-                "lockfile and re-initialize the iterator.",
+                f"('{self._lock}'). If you are sure no other running computations are using this cache prefix, delete "
+                "the lockfile and re-initialize the iterator.",
                 errors.AlreadyExistsError,
             ) from None
         except OSError as error:

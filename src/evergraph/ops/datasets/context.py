@@ -157,8 +157,8 @@ class Context:
             raise errors.FailedPreconditionError(
                 None,
                 None,
-                "The threads of this iterator are in the process that this one was forked from: initialize the iterator "
-                "anew, or fork before it is used.",
+                "The threads of this iterator are in the process that this one was forked from: initialize the "
+                "iterator anew, or fork before it is used.",
             )
 
     def close(self) -> None:

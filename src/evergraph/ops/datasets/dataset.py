@@ -6,7 +6,8 @@
 
 An *element* is a tuple with one value per component: a NumPy array or scalar, `bytes` for a single string, or whatever
 a variant holds (another dataset, a boxed sparse tensor). An iterator gives the next element or raises `StopIteration`;
-one that raised an error goes on with the element after it, as TensorFlow's do. So iterators are classes, not generators.
+one that raised an error goes on with the element after it, as TensorFlow's do. So iterators are classes, not
+generators.
 
 Names of iterators ("Iterator::Model::Shuffle") are TensorFlow's, since a reshuffling dataset finds its stream of seeds
 by that name.
@@ -153,8 +154,8 @@ def _is_below(dataset: Dataset, inputs: Sequence[Any]) -> bool:
 
 # Inputs of dataset ops that are no lists, and whose rank is checked when the graph is built.
 _SCALARS = frozenset(
-    "batch_size block_length buffer_size count cycle_length drop_remainder index num_parallel_calls num_shards num_threads "
-    "seed seed2 shift size start step stop stride tag".split()
+    "batch_size block_length buffer_size count cycle_length drop_remainder index num_parallel_calls num_shards "
+    "num_threads seed seed2 shift size start step stop stride tag".split()
 )
 
 

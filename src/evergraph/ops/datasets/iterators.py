@@ -358,15 +358,16 @@ def reduce_dataset(
         context.close()
     if len(state) != len(output_types):
         raise kernel_error(
-            f"The number of result elements does not match the size of output types: {len(state)} vs. {len(output_types)}"
+            "The number of result elements does not match the size of output types: "
+            f"{len(state)} vs. {len(output_types)}"
         )
     for i, (value, shape) in enumerate(zip(state, output_shapes, strict=True)):
         try:
             shapes.merge(shape, getattr(value, "shape", ()))
         except ShapeError:
             raise kernel_error(
-                f"The result does not match the expected shape for component {i}. Expected: {shapes.bracket_text(shape)}. "
-                f"Actual: {shapes.bracket_text(getattr(value, 'shape', ()))}."
+                f"The result does not match the expected shape for component {i}. Expected: "
+                f"{shapes.bracket_text(shape)}. Actual: {shapes.bracket_text(getattr(value, 'shape', ()))}."
             ) from None
     return tuple(state)
 

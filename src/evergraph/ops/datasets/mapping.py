@@ -19,8 +19,9 @@ from evergraph.ops.running import Running
 
 # Kernels that compute outside Python's lock, or wait: only with one of these a function gains from threads.
 PARALLEL = frozenset(
-    "PyFunc PyFuncStateless EagerPyFunc ReadFile DecodeCompressed DecodeJpeg DecodeAndCropJpeg DecodePng DecodeGif DecodeBmp "
-    "DecodeImage DecodeWav EncodeJpeg EncodePng ResizeBilinear ResizeBicubic ResizeArea ResizeNearestNeighbor".split()
+    "PyFunc PyFuncStateless EagerPyFunc ReadFile DecodeCompressed DecodeJpeg DecodeAndCropJpeg DecodePng DecodeGif "
+    "DecodeBmp DecodeImage DecodeWav EncodeJpeg EncodePng ResizeBilinear ResizeBicubic ResizeArea "
+    "ResizeNearestNeighbor".split()
 )
 
 
@@ -66,7 +67,7 @@ class _Mapped(Iterator):
 
 
 class _MappedTogether(_Mapped):
-    """The function is computed for many elements at once, when many are asked for, or nobody can see them being read."""
+    """The function is computed for many elements at once when many are asked for, or nobody can see them being read."""
 
     def __init__(
         self, source: Iterator, function: Function, preserves: bool, together: Many, source_is_free: bool

@@ -322,9 +322,9 @@ class _Buffer:
 
 class Prefetched(Iterator):
     """Whoever finds nothing there while the thread is not at work makes the next element, and the thread is left asleep
-    when the elements are asked for one right after the other: it would only be in the way, as one thread runs Python at a
-    time, and switching takes longer than most elements. That is not for sources that may wait: waiting for the thread can
-    be cancelled."""
+    when the elements are asked for one right after the other: it would only be in the way, as one thread runs Python at
+    a time, and switching takes longer than most elements. That is not for sources that may wait: waiting for the thread
+    can be cancelled."""
 
     def __init__(self, context: Context, source: Iterator, size: int, is_free: bool) -> None:
         self.context = context

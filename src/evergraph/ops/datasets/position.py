@@ -7,8 +7,8 @@ draw; and how many elements have been given.
     NodeDef "n0"  Const                                 the value of an input
     NodeDef "n2"  ShuffleDataset(n1, n0, ...), _seeds   a dataset
 
-Going to a position means to make the datasets again, in any session, and go through as many elements: what comes next is
-then what would have come next, whatever the datasets do, if they do the same each time. That takes as long as going
+Going to a position means to make the datasets again, in any session, and go through as many elements: what comes next
+is then what would have come next, whatever the datasets do, if they do the same each time. That takes as long as going
 through those elements takes; TensorFlow, in exchange, can only save iterators whose every part knows how.
 """
 

@@ -284,6 +284,7 @@ def sql_dataset(
     driver = text_of(driver_name)
     if driver != "sqlite":
         raise kernel_error(
-            f"The database type, {driver}, is not supported by SqlDataset. The set of supported databases is: {{'sqlite'}}."
+            f"The database type, {driver}, is not supported by SqlDataset. The set of supported databases is: "
+            "{'sqlite'}."
         )
     return Query(text_of(data_source_name), text_of(query), output_types, output_shapes)

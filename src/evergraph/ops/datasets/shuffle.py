@@ -120,7 +120,8 @@ class Shuffled(Iterator):
         finally:
             n, start = len(arrived), current[0]
             numbers = np.arange(start, start + n)
-            # One element goes to the last place and one is drawn; the first takes its place, and is the last place then.
+            # One element goes to the last place and one is drawn; the first takes its place, and is the last place
+            # then.
             chosen = ((numbers + self._words.take(n) % size) % size).tolist()
             buffer, draw, before = self._buffer, taken.append, (start - 1) % size
             for element, place, at in zip(arrived, chosen, (numbers % size).tolist(), strict=True):

@@ -189,7 +189,8 @@ def sparse_tensor_slice_dataset(xp: Any, indices: Any, values: Any, dense_shape:
 
         at = int(np.flatnonzero(np.diff(indices[:, 0]) < 0)[0])
         raise kernel_error(
-            f"The input indices must be sorted by their first column: row {indices[at + 1, 0]} comes after {indices[at, 0]}",
+            "The input indices must be sorted by their first column: "
+            f"row {indices[at + 1, 0]} comes after {indices[at, 0]}",
             errors.UnimplementedError,
         )
     return SparseSlices(indices, values, dense_shape, Tvalues)

@@ -26,8 +26,8 @@ def batch_of(elements: Sequence[Element], types: Sequence[DType], differs: Calla
 
 def _differs(component: int, first: tuple[int, ...], number: int, other: tuple[int, ...]) -> str:
     return (
-        f"Cannot batch tensors with different shapes in component {component}. First element had shape {shape_text(first)} and "
-        f"element {number} had shape {shape_text(other)}."
+        f"Cannot batch tensors with different shapes in component {component}. First element had shape "
+        f"{shape_text(first)} and element {number} had shape {shape_text(other)}."
     )
 
 

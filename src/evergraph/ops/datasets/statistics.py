@@ -105,8 +105,9 @@ def _origin(dataset: Dataset) -> tuple[str, Sequence[Any]]:
 
 _PARALLEL = frozenset(
     (
-        "MapAndBatchDataset", "ExperimentalMapAndBatchDataset", "ParallelInterleaveDataset", "ParallelInterleaveDatasetV2",
-        "ExperimentalParallelInterleaveDataset", "ParallelMapDataset", "ParseExampleDataset",
+        "MapAndBatchDataset", "ExperimentalMapAndBatchDataset", "ParallelInterleaveDataset",
+        "ParallelInterleaveDatasetV2", "ExperimentalParallelInterleaveDataset", "ParallelMapDataset",
+        "ParseExampleDataset",
     )
 )  # fmt: skip
 

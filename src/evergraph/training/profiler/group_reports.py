@@ -214,24 +214,24 @@ class CodeReport:
         gradients: dict[str, list[Node]] = {}
         forward: dict[str, Node] = {}
         traced = [node for node in of.sorted() if node.traces]
-        self.lines = _completed({node.name: self._lines(node) for node in traced})
+        self.lines = _completed({node.name: self.own_lines(node) for node in traced})
         for node in traced:
             name = _forward_name(node.name)
             if name:
                 gradients.setdefault(name, []).append(node)
                 continue
             forward[node.name] = node
-            self._leaf(node, "").nodes[node.name] = node
+            self._leaf(node).nodes[node.name] = node
         lost = 0
         for name, nodes in sorted(gradients.items()):
             if name in forward:
-                self._leaf(forward[name], " (gradient)").nodes.update((node.name, node) for node in nodes)
+                self._leaf(forward[name], True).nodes.update((node.name, node) for node in nodes)
             else:
                 lost += 1
         if lost:
             sys.stderr.write(f"{lost} gradient nodes not accounted\n")
 
-    def _lines(self, node: Node) -> list[str]:
+    def own_lines(self, node: Node) -> list[str]:
         """The lines that led to an op, outermost first."""
         found = []
         for trace in node.traces:
@@ -240,10 +240,10 @@ class CodeReport:
             found.append(f"{os.path.basename(file)}:{trace.lineno}:{function}")
         return found
 
-    def _leaf(self, node: Node, suffix: str) -> Group:
+    def _leaf(self, node: Node, gradient: bool = False) -> Group:
         group = self.root
         for line in self.lines[node.name]:
-            group = group.child(line + suffix)
+            group = group.child(gradient_lines(line) if gradient else line)
         return group
 
     def made(self, options: Options) -> tuple[str, Any]:
@@ -351,6 +351,11 @@ def _is_shown(group: Group, options: Options, depth: int) -> bool:
 class _AnyNumber:
     def __init__(self, group: Group) -> None:
         self.name, self.totals, self.least, self.occurrence = group.name, group.totals, group.least, sys.maxsize
+
+
+def gradient_lines(line: str) -> str:
+    """The name under which the gradients of what a line built stand beside it."""
+    return line + " (gradient)"
 
 
 def _forward_name(name: str) -> str:

@@ -24,6 +24,7 @@ from evergraph.training.profiler.group_reports import CodeReport, OpReport
 from evergraph.training.profiler.node_reports import GraphReport, ScopeReport
 from evergraph.training.profiler.op_log import merge_default_with_oplog
 from evergraph.training.profiler.option_builder import ProfileOptionBuilder
+from evergraph.training.profiler.pprof import objection, pprof
 from evergraph.training.profiler.profile import Profile
 from evergraph.training.profiler.profile_message import profile_message
 from evergraph.training.profiler.text import Options
@@ -67,12 +68,19 @@ def _made(of: Profile, command: str, options: Options) -> Any:
     if options.output == "timeline" and command == "op":
         sys.stderr.write("op view doesn't support timeline yet. Consider graph/scope/code view.\n")
         return empty
-    lines, message = _REPORTS[command](of).made(options)
+    if options.output == "pprof" and (why_not := objection(command, options.select)):
+        sys.stderr.write(why_not + "\n")
+        return empty
+    report = _REPORTS[command](of)
+    lines, message = report.made(options)
     whole = f"{_NO_STREAMS if of.misses_stream else ''}{options.explained(command)}Profile:\n{lines}"
     if options.output == "stdout":
         sys.stdout.write(whole)
     elif options.output == "file":
         files.write_file(options.outfile, whole.encode())
+    elif options.output == "pprof":
+        files.write_file(options.outfile, pprof(report, min(options.select), options.step))
+        sys.stderr.write(f"\nRun pprof -png --nodecount=100 --sample_index=1 <{options.outfile}>\n")
     elif options.output == "timeline" and command != "graph":
         files.write_file(f"{options.outfile}_{options.step}", tree_timeline(message).encode())
     elif options.output == "timeline":
@@ -107,7 +115,6 @@ def profile(graph: Any = None, run_meta: Any = None, op_log: Any = None, cmd: st
 
     Raises:
         InvalidArgumentError: for another `cmd` or output.
-        UnimplementedError: for the output "pprof".
 
     >>> v = tf.get_variable("v", [3, 5])
     >>> options = tf.profiler.ProfileOptionBuilder.trainable_variables_parameter() | {"output": "none"}

@@ -17,6 +17,7 @@ _REGEXES = (
     "account_type_regexes", "start_name_regexes", "trim_name_regexes", "show_name_regexes", "hide_name_regexes",
 )  # fmt: skip
 OUTPUTS = ("timeline", "stdout", "file", "pprof", "none")
+_TO_FILES = ("file", "timeline", "pprof")
 
 _SELECTED = {
     "accelerator_micros": "accelerator execution time: Time spent executing on the accelerator. This is normally "
@@ -102,7 +103,6 @@ class Options:
 
         Raises:
             InvalidArgumentError: for an output that there is not, or an expression that is none.
-            UnimplementedError: for one that TensorFlow has and this does not.
         """
         output, outfile = _parsed_output(given.get("output", "stdout"))
         if given.get("dump_to_file"):
@@ -153,19 +153,15 @@ def _parsed_output(given: str) -> tuple[str, str]:
     if output not in OUTPUTS:
         valid = ",".join(sorted(OUTPUTS))
         raise errors.InvalidArgumentError(None, None, f"E.g. Unknown output type: {output}, Valid types: {valid}")
-    if output == "pprof":
-        raise errors.UnimplementedError(
-            None, None, "tf.profiler: the output 'pprof' is not there yet; there are stdout, file, timeline and none"
-        )
     outfile = ""
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
         if not equals or not value:
             raise errors.InvalidArgumentError(None, None, "Visualize format: -output timeline:key=value,key=value,...")
-        if key != "outfile" or output not in ("file", "timeline"):
+        if key != "outfile" or output not in _TO_FILES:
             raise errors.InvalidArgumentError(None, None, f"Unrecognized options {key} for output_type: {output}")
         outfile = value
-    if output in ("file", "timeline") and not outfile:
+    if output in _TO_FILES and not outfile:
         raise errors.InvalidArgumentError(
             None, None, f"Missing required output_options for {output}\nE.g. -output {output}:outfile=..."
         )
