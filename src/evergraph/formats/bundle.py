@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +25,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from evergraph.formats import bundle_entry, files, freeing, small_tensors, variants, varint
+from evergraph.formats import bundle_entry, files, freeing, small_tensors, stored_strings, variants
 from evergraph.formats.bundle_entry import Entry, Header
 from evergraph.formats.checksum import crc32c, mask
 from evergraph.formats.early_sync import CHUNK, EarlySync
@@ -157,7 +156,7 @@ class BundleWriter:
         entry = Entry(int(kind), array.shape, offset=self._offset)
         with files.translated(self._temporary):
             if kind in (dtypes.string, dtypes.variant):
-                chunks, crc = _string_chunks(array) if kind is dtypes.string else _variant_chunks(array, name)
+                chunks, crc = stored_strings.encoded(array) if kind is dtypes.string else _variant_chunks(array, name)
                 for chunk in chunks:
                     self._out.write(memoryview(chunk))
                 entry.size = sum(map(len, chunks))
@@ -201,17 +200,6 @@ def _duplicate(name: str) -> errors.OpError:
     return errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
 
 
-def _string_chunks(array: np.ndarray) -> tuple[list[Any], int]:
-    """Lengths, a checksum of them, and all strings; with the checksum of the whole."""
-    strings = [s.encode() if isinstance(s, str) else bytes(s) for s in array.reshape(-1).tolist()]
-    sizes = [len(s) for s in strings]
-    crc = crc32c(b"".join(_fixed(size) for size in sizes))
-    lengths_crc = struct.pack("<I", mask(crc))
-    text = b"".join(strings)
-    crc = crc32c(text, crc32c(lengths_crc, crc))
-    return [b"".join(map(varint.encoded, sizes)) + lengths_crc, text], crc
-
-
 def _variant_chunks(array: np.ndarray, name: str) -> tuple[list[Any], int]:
     try:
         data, crc = variants.encoded(array)
@@ -220,10 +208,6 @@ def _variant_chunks(array: np.ndarray, name: str) -> tuple[list[Any], int]:
             None, None, f"Saving data type variant not yet supported: {name}: {error}"
         ) from None
     return [data], crc
-
-
-def _fixed(size: int) -> bytes:
-    return size.to_bytes(4 if size < 1 << 32 else 8, "little")
 
 
 def _write_index(path: str, shards: int, entries: Mapping[bytes, Entry | bytes]) -> None:
@@ -536,23 +520,12 @@ class BundleReader:
         with files.translated(file.name):
             file.seek(entry.offset)
             data = file.read(entry.size)
-        sizes, at = [], 0
         try:
-            for _ in range(count):
-                size, at = varint.decoded(data, at)
-                sizes.append(size)
+            value, crc = stored_strings.decoded(data, count)
         except ValueError:
             raise files.data_loss(self.prefix, f"the lengths of the strings of {name!r} are damaged") from None
-        crc = crc32c(b"".join(map(_fixed, sizes)))
-        if at + 4 + sum(sizes) != len(data) or data[at : at + 4] != struct.pack("<I", mask(crc)):
-            raise files.data_loss(self.prefix, f"the lengths of the strings of {name!r} are damaged")
-        if mask(crc32c(data[at:], crc)) != entry.crc:
+        if mask(crc) != entry.crc:
             raise self._bad_checksum(entry, name)
-        at += 4
-        value = np.empty(count, object)
-        for i, size in enumerate(sizes):
-            value[i] = data[at : at + size]
-            at += size
         return value
 
     def _variants(self, entry: Entry, name: str, count: int) -> np.ndarray:

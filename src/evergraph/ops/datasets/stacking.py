@@ -19,7 +19,7 @@ def batch_of(elements: Sequence[Element], types: Sequence[DType], differs: Calla
     Raises:
         InvalidArgumentError: if their shapes differ, with the message that `differs` gives.
     """
-    columns = zip(*elements, strict=True)
+    columns: Any = ([value for (value,) in elements],) if len(types) == 1 else zip(*elements, strict=True)
     say = differs or _differs
     return tuple([column_of(column, kind, i, say) for i, (column, kind) in enumerate(zip(columns, types, strict=True))])
 
@@ -47,9 +47,7 @@ def column_of(
     shape = shape_of(first)
     types = set(map(type, values))
     if kind._kind == "S" and types == {bytes}:
-        out = np.empty(n, object)
-        out[:] = values
-        return out
+        return np.fromiter(values, object, n)  # which does not look for sequences among them
     out = aligned((n, *shape), kind)
     if len(types) == 1 and not shape and isinstance(first, np.number) and first.dtype == out.dtype:
         out[:] = np.fromiter(values, out.dtype, n)
