@@ -219,6 +219,10 @@ def test_weights_in_an_archive_of_keras(tmp_path):
     assert tensor == {"name": "layers/dense/vars/0", "dtype": "float64", "shape": [2, 3], "bytes": 48}
     assert run("convert", tmp_path / "m.keras", tmp_path / "w.npz")[0] == 0
     np.testing.assert_array_equal(np.load(tmp_path / "w.npz")["layers/dense/vars/0"], [[0, 1, 2], [3, 4, 5]])
+    with zipfile.ZipFile(tmp_path / "damaged.keras", "w") as archive:
+        archive.writestr("model.weights.h5", "text")
+    code, _, err = run("inspect", tmp_path / "damaged.keras")
+    assert code == 2 and f"{tmp_path / 'damaged.keras'}: damaged HDF5 file" in err
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("config.json", "{}")
     code, _, err = run("inspect", tmp_path / "other.zip")

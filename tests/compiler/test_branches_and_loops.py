@@ -238,3 +238,32 @@ class TestLoopsThatWrite:
             session.run(tf.global_variables_initializer())
             assert session.run(last) == 4
             assert session.run(v) == 65536.0
+
+
+@pytest.mark.parametrize(
+    ("through", "expected"), [("branch", [62.0, 122.0, 182.0]), ("loop variable", [31.0, 61.0, 91.0])]
+)
+def test_a_value_that_is_the_buffer_of_a_variable(through, expected):
+    """What was read of a reference shows later writes, through a branch and through the next iteration: TF 1.15.5's."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        u = tf.Variable(1.0, use_resource=False)
+
+        def body(i, z):
+            if through == "branch":
+                read = tf.identity(u)
+                merged = tf.cond(z > -1.0, lambda: tf.identity(read), lambda: -read)
+                with tf.control_dependencies([merged]):
+                    write = u.assign_add(10.0)
+                with tf.control_dependencies([write]):
+                    return i + 1, merged * 2.0
+            with tf.control_dependencies([z]):
+                write = u.assign_add(10.0)
+            with tf.control_dependencies([write]):
+                doubled = z * 2.0
+            with tf.control_dependencies([doubled]):
+                read = tf.identity(u)
+            return i + 1, tf.cond(doubled > 0.0, lambda: tf.identity(read), lambda: read * 1.0)
+
+        _, z = tf.while_loop(lambda i, z: i < 3, body, [0, 0.5])
+        session.run(u.initializer)
+        assert [float(session.run(z)) for _ in expected] == expected

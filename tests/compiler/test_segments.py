@@ -18,9 +18,9 @@ def way(request, monkeypatch):
     """Nothing is compiled as a whole; in parts, what can be compiled is, the second time."""
     in_parts = request.param == "in parts"
     monkeypatch.setattr(interpret, "LOOKED_AT_FROM", 0 if in_parts else PLAIN)
-    monkeypatch.setattr(segments, "OBSERVED", 2)
-    monkeypatch.setattr(executor, "OBSERVED", 2 if in_parts else PLAIN)
-    monkeypatch.setattr(segments, "EAGERNESS", 0.0)
+    monkeypatch.setattr(segments, "OBSERVED", 2 if in_parts else PLAIN)
+    monkeypatch.setattr(interpret, "COMPILING", 0.0)
+    monkeypatch.setattr(segments, "IMPORTING", 0.0)
     monkeypatch.setattr(segments, "DISPATCH", 0.0)
     start = executor.Choice.__init__
 

@@ -69,6 +69,8 @@ def test_missing_file(tmp_path):
     (tmp_path / "text.h5").write_text("text")
     with pytest.raises(errors.DataLossError, match=r"text\.h5: damaged HDF5 file"):
         Hdf5Reader(str(tmp_path / "text.h5"))
+    with pytest.raises(errors.DataLossError, match=r"^m\.keras: damaged HDF5 file"):
+        Hdf5Reader(str(tmp_path / "text.h5"), named="m.keras")
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -99,6 +99,17 @@ def test_other_use_of_a_variable_is_refused_by_name():
             tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, [y.op.name])
 
 
+def test_other_use_of_a_variable_that_was_passed_on_is_refused():
+    with tf.Graph().as_default(), tf.Session() as sess:
+        v = tf.get_variable("v", initializer=1.0, use_resource=True)
+        handle = tf.identity(v.handle, name="handle")
+        with tf.control_dependencies([tf.raw_ops.AssignAddVariableOp(resource=handle, value=tf.constant(1.0))]):
+            y = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+        sess.run(v.initializer)
+        with pytest.raises(ValueError, match="variable behind 'handle' cannot become a constant: '.*', a Assign"):
+            tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, [y.op.name])
+
+
 def test_unknown_op_in_a_function_is_named():
     function = tf.GraphDef().library.function.add()
     function.signature.name = "f"

@@ -1,6 +1,7 @@
 """LMDB databases, recorded by the package `lmdb` (tools/record_lmdb.py)."""
 
 import gzip
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evergraph as tf
+from evergraph.formats import lmdb
 from evergraph.formats.lmdb import read_lmdb
 from evergraph.framework import errors
 
@@ -47,6 +49,26 @@ def test_what_is_no_database_is_refused(tmp_path):
     (tmp_path / "zeros").write_bytes(bytes(10_000))
     with pytest.raises(errors.DataLossError, match="zeros: no LMDB database"):
         list(read_lmdb(str(tmp_path / "zeros")))
+
+
+def test_a_tree_has_each_page_once(tmp_path):
+    """Three pages with 1,900 children each, all the same, and an empty leaf below: 7e9 ways to go through them."""
+    contents = bytearray(CONTENTS)
+    metas = [lmdb._META_AT.unpack_from(contents, at + lmdb._HEAD) for at in (0, 4096)]
+    newest = max(range(2), key=lambda n: metas[n][7])
+    tree = list(lmdb._TREE.unpack(metas[newest][5]))
+    tree[2], tree[7] = 4, 2  # depth and root
+    meta = [*metas[newest][:5], lmdb._TREE.pack(*tree), *metas[newest][6:]]
+    lmdb._META_AT.pack_into(contents, 4096 * newest + lmdb._HEAD, *meta)
+    for page in (2, 3, 4):
+        at = 4096 * page
+        struct.pack_into("<HH", contents, at + 10, lmdb._BRANCH, lmdb._HEAD + 2 * 1900)
+        struct.pack_into("<1900H", contents, at + lmdb._HEAD, *[4000] * 1900)
+        struct.pack_into("<HHH", contents, at + 4000, page + 1, 0, 0)
+    struct.pack_into("<HH", contents, 4096 * 5 + 10, lmdb._LEAF, lmdb._HEAD)
+    (tmp_path / "again").write_bytes(contents)
+    with pytest.raises(errors.DataLossError, match="again: damaged LMDB database: page"):
+        list(read_lmdb(str(tmp_path / "again")))
 
 
 @settings(max_examples=100)

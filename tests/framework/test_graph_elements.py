@@ -56,3 +56,32 @@ def test_the_error_for_another_shape_says_of_which_tensor():
     with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError) as raised:
         session.run(same, {x: [1.0]})
     assert "Shape of tensor mine [1] is not compatible with expected shape [3,3,?]." in str(raised.value)
+
+
+def test_an_input_is_replaced_by_one_that_fits():
+    a, b = tf.constant([1.0], name="a"), tf.constant([1.0, 2.0], name="b")
+    op = tf.negative(a).op
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"incompatible shapes: \[2\] and \[1\]"):
+        op._update_input(0, b)
+    with pytest.raises(tf.errors.OutOfRangeError, match=r"Input index \[1\] is greater than .* inputs \[1\]"):
+        op._update_input(1, a)
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="must be from the same graph as Neg"):
+        op._update_input(0, tf.constant([1.0]))
+    other = tf.placeholder(tf.float32, [None])
+    op._update_input(0, other)
+    assert (op.inputs[0], other.consumers(), a.consumers()) == (other, [op], [])
+
+
+def test_an_op_takes_references_where_it_says_so():
+    v = tf.Variable(1.0, use_resource=False)
+    assert [t.name for t in v.initializer._input_types] == ["float32_ref", "float32"]
+    assert [t.name for t in tf.negative(v).op._input_types] == ["float32"]
+
+
+def test_what_is_made_outside_of_a_function_is_placed_as_inside(graph):
+    inner = tf.Graph()
+    inner._building_function = True
+    with inner.as_default(), tf.device("/cpu:1"), tf.init_scope():
+        made = tf.constant(1.0)
+    assert (made.graph, made.device) == (graph, "/device:CPU:1")
+    assert tf.constant(1.0).device == ""

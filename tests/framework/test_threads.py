@@ -217,6 +217,10 @@ def test_gradients_in_one_graph_from_several_threads(graph):
 
     together(*[lambda n=n: work(n) for n in range(4)])
     assert all(g.op.name.startswith(f"train{n}/gradients") for n, gradients in made.items() for g in gradients)
+    for op in graph.get_operations():
+        tower = op.name.partition("/")[0]
+        if tower.startswith("train"):
+            assert all(c.name.startswith(tower) for c in op.control_inputs), op.name
     with tf.Session(graph=graph) as session:
         session.run(tf.global_variables_initializer())
         for n in range(4):

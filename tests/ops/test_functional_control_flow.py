@@ -3,6 +3,8 @@
 What they compute is compared with TensorFlow in tests/session/cases_loops.py, what they build in tests/graph_identity.
 """
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,23 @@ def test_an_op_outside_is_waited_for_by_the_whole_branch():
         assert session.run(y) == 3.0
 
 
+def test_a_loop_gives_its_results_in_the_form_of_its_variables(by_functions):
+    Pair = collections.namedtuple("Pair", "i x")
+    start = Pair(tf.constant(0), tf.constant(1.0))
+    found = tf.while_loop(lambda i, x: i < 3, lambda i, x: [i + 1, x * 2.0], start)
+    assert isinstance(found, Pair)
+    with tf.Session() as session:
+        assert session.run(found.x) == 8.0
+
+
+def test_former_names_of_the_branches_are_known(by_functions):
+    y = tf.cond(tf.constant(True), fn1=lambda: tf.constant(1.0), fn2=lambda: tf.constant(2.0))
+    with tf.Session() as session:
+        assert session.run(y) == 1.0
+    with pytest.raises(TypeError, match="false_fn must be callable"):
+        tf.cond(tf.constant(True), lambda: tf.constant(1.0), tf.constant(2.0))
+
+
 def test_a_variable_made_in_a_part_is_of_the_graph_around(graph, by_functions):
     y = tf.cond(
         tf.constant(True),
@@ -106,6 +125,30 @@ def test_gradients_in_a_part_reach_what_is_outside(by_functions):
     with tf.Session() as session:
         assert session.run(found, {x: 2.0}) == 12.0
         assert session.run(found, {x: -2.0}) == -4.0
+
+
+@pytest.mark.parametrize(
+    "noisy",
+    [
+        lambda z, fourth: tf.cond(z > 0, lambda: fourth(z), lambda: z),
+        lambda z, fourth: tf.switch_case(0 * tf.cast(z, tf.int32), [lambda: fourth(z), lambda: z]),
+        lambda z, fourth: tf.while_loop(lambda i, z: i < 1, lambda i, z: (i + 1, fourth(z)), [0, z])[1],
+        lambda z, fourth: tf.function(fourth)(z),
+    ],
+    ids=["cond", "switch_case", "while_loop", "function"],
+)
+def test_what_a_gradient_in_a_part_had_kept_serves_for_a_gradient_of_the_part(by_functions, noisy):
+    x = tf.placeholder(tf.float32, [])
+
+    def branch():
+        return tf.gradients(noisy(x, lambda z: z**4 * tf.random_uniform([], 0.5, 1.5)), x)[0]
+
+    third = tf.cond(x > 0, branch, lambda: x)  # 4 x^3 r, with the random number r
+    (second,) = tf.gradients(third, x)
+    with tf.Session() as session:
+        for _ in range(3):
+            found = session.run([third, second], {x: 2.0})
+            assert found[1] == pytest.approx(found[0] * 1.5)
 
 
 @pytest.mark.parametrize("is_functional", [True, False])
@@ -218,8 +261,8 @@ def test_a_gradient_through_a_call_stays_in_rows():
         np.testing.assert_array_equal(session.run(found.indices), [1, 3, 1])
 
 
-def test_a_loop_that_waits_and_writes_takes_no_longer_for_each_iteration():
-    """Value by value, with another loop beside it whose values come in late."""
+def test_a_loop_that_waits_and_writes_and_whose_values_come_in_late():
+    """Value by value; one of its start values is what another loop gives."""
     queue = tf.FIFOQueue(100, [tf.float32], shapes=[[]])
     v = tf.Variable(0.0)
     late = tf.while_loop(lambda i: i < 30, lambda i: i + 1, [0])

@@ -16,7 +16,8 @@ def compilations():
             found.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
-    return found
+    yield found
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.mark.parametrize("constant", [False, True], ids=["", "large constant"])

@@ -22,7 +22,7 @@ def interpreted(monkeypatch):
     monkeypatch.setattr(executor.Choice, "__init__", stays_interpreted)
 
 
-def places(session, *variables):
+def places(session):
     return [session._state.variables[key].ctypes.data for key in session._state.variables]
 
 
@@ -121,6 +121,18 @@ def test_who_reads_the_old_value_in_the_same_run_gets_it():
         for number in range(3):
             base = np.arange(6, dtype=np.float32) + [10 * number, 10 * number, 0, 0, 0, 0]
             np.testing.assert_array_equal(session.run(later), base.reshape(2, 3) + 1)
+
+
+def test_another_op_that_scatters_makes_a_new_array():
+    """What one op may write into is not for the next one."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.Variable(np.zeros([4], np.float32), use_resource=True)
+        with tf.control_dependencies([v.scatter_add(tf.IndexedSlices([1.0], [0]))]):
+            other = tf.tensor_scatter_add(v.read_value(), [[1]], [5.0])
+        session.run(v.initializer)
+        for number in range(1, 4):
+            np.testing.assert_array_equal(session.run(other), [number, 5, 0, 0])
+            np.testing.assert_array_equal(session.run(v), [number, 0, 0, 0])
 
 
 def test_another_thread_that_holds_the_value_keeps_it(table):

@@ -157,15 +157,15 @@ def test_records_behind_one_that_cannot_be_parsed(graph, tmp_path):
 
 def test_graphs_with_other_state_run_one_by_one(graph):
     v = tf.Variable(0.0)
-    upstream, _, counted = chain(lambda x: x + v.assign_add(1.0))
+    _, _, counted = chain(lambda x: x + v.assign_add(1.0))
     _, _, called = chain(lambda x: tf.py_func(lambda y: y, [x], tf.float32, stateful=True))
-    _, _, after = chain(lambda x: x)
+    upstream, _, shared = chain(lambda x: x)
+    _, _, alone = chain(lambda x: x)
     upstream.dequeue()  # somebody else takes elements there
     with tf.Session() as s:
-        for enqueue in (counted, chain(lambda x: x, upstream=upstream)[2], upstream.close()):
+        for enqueue in (counted, called, shared, upstream.close()):
             assert not hasattr(repeated(s, enqueue), "_round")
-        assert hasattr(repeated(s, after), "_round")
-        del called
+        assert hasattr(repeated(s, alone), "_round")
 
 
 def test_a_variable_that_the_elements_need(graph):

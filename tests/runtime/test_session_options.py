@@ -62,3 +62,14 @@ def test_options_of_a_callable_are_those_of_its_runs():
     with tf.Session() as sess:
         assert sess._make_callable_from_options(options)(1.0, run_metadata=metadata) == [2.0]
     assert len(metadata.step_stats.dev_stats) == 1
+
+
+@pytest.mark.parametrize("level", [tf.RunOptions.NO_TRACE, tf.RunOptions.FULL_TRACE])
+def test_close_in_the_middle_of_a_run_with_options_cancels_it(level):
+    v = tf.Variable(1.0)
+    sess = tf.Session()
+    sess.run(v.initializer)
+    with tf.control_dependencies([tf.py_func(sess.close, [], [])]):
+        doubled = v * 2.0
+    with pytest.raises(tf.errors.CancelledError, match="closed"):
+        sess.run(doubled, options=tf.RunOptions(trace_level=level), run_metadata=tf.RunMetadata())

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from runtime.test_stacked import body_of
 
 import evergraph as tf
-from evergraph.framework.function_graph import FunctionGraph
 from evergraph.runtime.executor import run_plan
 from evergraph.runtime.functions import plan_of
 from evergraph.runtime.stacked import NotStacked, stacked
@@ -13,15 +13,6 @@ from evergraph.runtime.state import State
 N = 7
 RANDOM = np.random.RandomState(1)
 NUMBER, IMAGE = (tf.float32, ()), (tf.float32, (6, 5, 3))
-
-
-def body_of(function, *kinds):
-    body = FunctionGraph("body", tf.Graph())
-    with body.as_default():
-        arguments = [body.argument(kind, shape) for kind, shape in kinds]
-        results = function(*arguments)
-        body.finish([tf.convert_to_tensor(r) for r in (results if isinstance(results, list) else [results])])
-    return body
 
 
 def nested(x):
@@ -119,6 +110,23 @@ def test_nothing_is_drawn_for_elements_that_fail():
         together([np.float32([1, -1])], [], 2, state)
     made = together([np.float32([1, 1])], [], 2, state)
     assert made[0][0].tolist() == run_plan(plan, State(), [np.float32(1)])[0].tolist()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.reverse(x, [2]),
+        lambda x: tf.reduce_sum(x, [0, 3]),
+        lambda x: tf.image.adjust_contrast(x, 2.0),
+    ],
+)
+def test_matrices_that_each_have_too_few_dimensions(function):
+    body = body_of(function, (tf.float32, None))
+    plan = plan_of(body)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        run_plan(plan, State(), [np.ones((4, 3), np.float32)])
+    with pytest.raises((NotStacked, tf.errors.InvalidArgumentError)):
+        stacked(plan, 1, 1)([np.ones((2, 4, 3), np.float32)], [], 2, State())
 
 
 def test_a_check_that_one_element_fails():

@@ -3,6 +3,8 @@
 Each runs four times: at first op by op, then compiled.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 from session.outcome import fails
 
@@ -17,6 +19,16 @@ def _runs(tf, fetches, variables):
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         return [[sess.run(fetches), sess.run(variables)] for _ in range(4)]
+
+
+@contextmanager
+def _by_functions(tf):
+    """Branches and loops built inside have functions as parts."""
+    tf.enable_control_flow_v2()
+    try:
+        yield
+    finally:
+        tf.disable_control_flow_v2()
 
 
 def _variable(tf, name, value, use_resource):
@@ -178,8 +190,7 @@ def a_gradient_of_a_loop_that_writes(tf):
 
 
 def a_functional_loop_writes(tf):
-    tf.enable_control_flow_v2()
-    try:
+    with _by_functions(tf):
         u = _variable(tf, "u", 1.0, True)
 
         def body(i):
@@ -188,13 +199,10 @@ def a_functional_loop_writes(tf):
             return _after([done], lambda: i + 1)
 
         return _runs(tf, tf.while_loop(lambda i: i < 7, body, [0]), [u])
-    finally:
-        tf.disable_control_flow_v2()
 
 
 def functional_branches_and_loops(tf):
-    tf.enable_control_flow_v2()
-    try:
+    with _by_functions(tf):
         x = tf.placeholder_with_default(tf.constant([1.0, -2.0, 0.5]), [3])
         y = tf.cond(x[0] > 0, lambda: {"a": x * 2.0, "b": x[1]}, lambda: {"a": x - 1.0, "b": x[2]})
         i, z = tf.while_loop(lambda i, z: i < 4, lambda i, z: (i + 1, z * x + y["a"]), [0, x])
@@ -204,8 +212,6 @@ def functional_branches_and_loops(tf):
         with tf.Session() as sess:
             fetches = [y, i, z, mapped, first, second]
             return [sess.run(fetches) for _ in range(3)] + [sess.run(fetches, {x: [-1.0, 0.3, 2.0]}) for _ in range(2)]
-    finally:
-        tf.disable_control_flow_v2()
 
 
 def switch_case_takes_the_last_branch_by_default(tf):
@@ -261,8 +267,7 @@ def a_function_and_its_gradients(tf):
 
 def _gradients(tf, build, orders=1):
     """What `build(x, v)` gives, and its gradients, run three times for two values of x."""
-    tf.enable_control_flow_v2()
-    try:
+    with _by_functions(tf):
         tf.set_random_seed(7)
         x, v = tf.placeholder(tf.float32, []), _variable(tf, "v", np.float32(1.5), True)
         y = build(x, v)
@@ -272,8 +277,6 @@ def _gradients(tf, build, orders=1):
         with tf.Session() as sess:
             sess.run(v.initializer)
             return [[sess.run(found, {x: value}), sess.run(v)] for value in (0.7, -0.3) for _ in range(3)]
-    finally:
-        tf.disable_control_flow_v2()
 
 
 def _noisy(tf, v, z):

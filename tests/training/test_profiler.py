@@ -119,8 +119,7 @@ def test_a_timeline_is_written_for_each_step(small, tmp_path):
 
 def test_timeline_of_scopes_is_tensorflows(tmp_path):
     """Names, durations and starts, as TensorFlow 1.15 writes them for the recorded run."""
-    recordings = Path(__file__).with_name("recordings")
-    metadata = tf.RunMetadata.FromString((recordings / "profiled_run.binpb").read_bytes())
+    metadata = tf.RunMetadata.FromString((RECORDINGS / "profiled_run.binpb").read_bytes())
     with tf.Graph().as_default() as graph:
         cases.model(tf)
         options = BUILDER(BUILDER.time_and_memory()).with_max_depth(2).with_timeline_output(str(tmp_path / "t")).build()
@@ -187,6 +186,21 @@ def test_lines_are_written_for_pprof(small, tmp_path, capsys):
     assert any(file == __file__ and function == "test_profiler:small" for file, function, _ in samples["y"][1])
     assert sum(values[1] for values, _ in samples.values()) == whole.total_float_ops
     assert list(samples) == sorted(samples)
+
+
+def test_functions_without_a_known_start_have_none_in_a_file_for_pprof(tmp_path):
+    with tf.Graph().as_default() as graph:
+        tf.constant(1.0, name="c")
+        log = tf.profiler.OpLogProto()
+        entry = log.log_entries.add(name="c", float_ops=3)
+        log.id_to_string[1] = "program.py"
+        entry.code_def.traces.add(file_id=1, function_id=1, line_id=1, lineno=5, func_start_line=-1)
+        options = {"max_depth": 9, "select": ["float_ops"], "account_type_regexes": [".*"],
+                   "start_name_regexes": [".*"], "show_name_regexes": [".*"],
+                   "output": f"pprof:outfile={tmp_path / 'a'}"}  # fmt: skip
+        tf.profiler.profile(graph, op_log=log, cmd="code", options=options)
+    (function,) = fields(gzip.decompress((tmp_path / "a").read_bytes()))[5]
+    assert fields(function)[5] == [2**64 - 1]
 
 
 def test_pprof_takes_lines_and_one_attribute(small, tmp_path, capsys):

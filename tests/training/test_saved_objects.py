@@ -229,5 +229,5 @@ def test_changed_models_are_loaded_or_refused(tmp_path_factory, changes):
     for at, bit in changes:
         data[at % len(data)] ^= 1 << bit
     (folder / "saved_model.pb").write_bytes(data)
-    with tf.Graph().as_default(), contextlib.suppress(tf.errors.OpError, ValueError, OSError, TypeError, KeyError):
+    with tf.Graph().as_default(), contextlib.suppress(tf.errors.OpError, ValueError, OSError):
         tf.saved_model.load_v2(str(folder))

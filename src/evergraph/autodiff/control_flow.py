@@ -176,11 +176,12 @@ opdefs.register(
     "Tout: list(type) >= 0 | branches: list(func) >= 1 | output_shapes: list(shape) = []"
 )
 for _name, _kinds in {
-    "gradient_of_branches": ("If", "StatelessIf", "Case", "StatelessCase"),
+    "gradient_of_branches": (
+        "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall",
+    ),
     "gradient_of_loop": ("While", "StatelessWhile"),
     "gradient_of_symbolic_gradient": ("SymbolicGradient",),
-    "gradient_of_call": ("PartitionedCall", "StatefulPartitionedCall"),
-}.items():
+}.items():  # fmt: skip
     for _kind in _kinds:
         _opdef = opdefs.lookup(_kind)
         assert _opdef is not None

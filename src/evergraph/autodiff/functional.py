@@ -1,4 +1,4 @@
-"""The gradients of `If`, `Case` and `While`: branches and loops whose parts are functions (control flow v2).
+"""The gradients of `If`, `Case`, `While` and calls: ops whose parts are functions (control flow v2).
 
     If(pred, x, f, g)            If(pred, (x, dy), f', g')            f': from x and dy to dx (replay.py)
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any
 
-from evergraph.autodiff.keeping import keep_results, keep_values
+from evergraph.autodiff.keeping import keep_results, keep_values, kept_values
 from evergraph.autodiff.replay import (
     Replay,
     is_trainable,
@@ -26,6 +26,7 @@ from evergraph.autodiff.replay import (
     variable_behind,
     zero_gradient,
 )
+from evergraph.autodiff.sides import choosing_input, sides_of, with_sides
 from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes, errors
 from evergraph.framework.function_graph import FunctionGraph
@@ -44,13 +45,15 @@ from evergraph.ops.tensor_lists import list_ops
 
 
 def gradient_of_branches(op: Operation, *grads: Any) -> list[Any]:
-    """The gradient of If and Case, and of their stateless kin."""
-    graph, (chosen, *inputs) = op.graph, op.inputs
-    is_case = "branches" in op.attrs
-    names = op.attrs["branches"] if is_case else [op.attrs["then_branch"], op.attrs["else_branch"]]
+    """The gradient of If and Case, of their stateless kin, and of PartitionedCall: such an op of the derivatives.
+
+    They are given what has an effect in `op`.
+    """
+    graph, chosen = op.graph, choosing_input(op)
+    inputs = op.inputs[len(chosen) :]
     given = [g is not None for g in grads]
     replays = []
-    for name in names:
+    for name in sides_of(op):
         forward = body_of(graph, name)
         replays.append(Replay(graph, forward, inputs, f"{forward.function_name}_grad", given))
     reached = [i for i in range(len(inputs)) if any(r.found.get(r.arguments[i]) is not None for r in replays)]
@@ -66,23 +69,21 @@ def gradient_of_branches(op: Operation, *grads: Any) -> list[Any]:
     functions = []
     for side, (replay, found) in enumerate(zip(replays, results, strict=True)):
         arguments = [*replay.arguments, *(g for g in replay.incoming if g is not None)]
-        arguments += [replay.left_out[t] if side == owner else replay.like(t) for owner, t in extra]
+        arguments += [replay.left_out[t] if side == owner else replay.body.placeholder_like(t) for owner, t in extra]
         functions.append(replay.finish(arguments, found))
     kinds = [t.dtype for t in results[0]]
     passed = [*inputs, *(g for g in grads if g is not None), *(op.outputs[place] for place in places)]
-    if is_case:
-        made = raw_op(op.type)(chosen, passed, kinds, functions)
-    else:
-        made = raw_op(op.type)(chosen, passed, kinds, *functions)
-    return [None, *_passed_on(made, inputs, reached, in_rows)]
+    made = with_sides(op, op.type, chosen, passed, kinds, functions)
+    return [*[None] * len(chosen), *_passed_on(made, inputs, reached, in_rows)]
 
 
-def _passed_on(made: Any, inputs: Sequence[Tensor], reached: Sequence[int], in_rows: Container[int] = ()) -> list[Any]:
-    """The gradients of the inputs from the outputs of `made`, each through an `Identity`.
+def _passed_on(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], reached: Sequence[int], in_rows: Container[int] = ()
+) -> list[Any]:
+    """The gradients of the inputs from the outputs of an op, each through an `Identity`.
 
     TF has those: what fetches one gradient then runs what it needs, and not all of the op.
     """
-    outputs = list(made) if isinstance(made, list | tuple) else [made]
     outputs[0].op.attrs["_lower_using_switch_merge"] = True
     rest = iter(outputs)
     gradient: list[Any] = [None] * len(inputs)
@@ -177,26 +178,6 @@ def _describe(t: Tensor, of: Tensor) -> None:
         t._handle_data = of._handle_data
 
 
-def gradient_of_call(op: Operation, *grads: Any) -> list[Any]:
-    """The gradient of PartitionedCall: a call of the derivative, which is given what has an effect in the call."""
-    graph, inputs = op.graph, op.inputs
-    forward = body_of(graph, op.attrs["f"])
-    replay = Replay(graph, forward, inputs, f"{forward.function_name}_grad", [g is not None for g in grads])
-    reached = [i for i in range(len(inputs)) if replay.found.get(replay.arguments[i]) is not None]
-    if not reached:
-        return [None] * len(inputs)
-    in_rows = _in_rows([replay], reached)
-    results = _gradients_in(replay, reached, in_rows)
-    used = replay.needed(results)
-    extra = [(0, t) for t, ours in replay.left_out.items() if ours in used]
-    places = keep_results(op, extra)
-    arguments = [*replay.arguments, *(g for g in replay.incoming if g is not None)]
-    arguments += [replay.left_out[t] for _, t in extra]
-    passed = [*inputs, *(g for g in grads if g is not None), *(op.outputs[place] for place in places)]
-    made = raw_op(op.type)(passed, [t.dtype for t in results], replay.finish(arguments, results))
-    return _passed_on(made, inputs, reached, in_rows)
-
-
 # Loops
 
 
@@ -204,8 +185,7 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
     """The gradient of While and StatelessWhile."""
     graph, count = op.graph, len(op.inputs)
     forward = body_of(graph, op.attrs["body"])
-    kept = graph._attachments.setdefault("values of iterations", {}).setdefault(op, {})
-    ours = set(kept.values())  # the lists of a gradient asked for before
+    ours = set(kept_values(op).values())  # the lists of a gradient asked for before
     grads = (*grads, *[None] * (count - len(grads)))
     stays = [forward.results[i] is forward.arguments[i] for i in range(count)]
     taken = [
@@ -240,11 +220,11 @@ def gradient_of_loop(op: Operation, *grads: Any) -> list[Any]:
         # Something has to tell how many iterations there were.
         first = next(i for i in range(count) if not stays[i] and op.inputs[i].dtype is not dtypes.variant)
         wanted = {first: replay.arguments[first]}
-    places = keep_values(op, forward, list(wanted), kept)
+    places = keep_values(op, forward, list(wanted))
     with replay.body.as_default():
         held, rest = [], []
         for key, value in wanted.items():
-            held.append(replay.like(op.outputs[places[key]]))
+            held.append(replay.body.placeholder_like(op.outputs[places[key]]))
             shape = lists.element_shape_operand(value.shape)
             shorter, last = list_ops.tensor_list_pop_back(held[-1], shape, value.dtype.base_dtype)
             last.static_shape, last._handle_data = value.static_shape, value._handle_data
@@ -279,10 +259,7 @@ def _goes_on(op: Operation, arguments: Sequence[Tensor], name: str) -> str:
     graph = op.graph
     body = FunctionGraph(library_name(graph, name), graph)
     with body.as_default():
-        given = []
-        for t in arguments:
-            given.append(body.argument(t.dtype, t.static_shape, t.op.name))
-            given[-1]._handle_data = t._handle_data
+        given = [body.argument_like(t) for t in arguments]
         body.finish([greater(list_ops.tensor_list_length(given[0]), 0)])
     graph._functions[body.function_name] = body
     return body.function_name

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evergraph.autodiff.replay import copied, library_name
+from evergraph.autodiff.sides import set_sides, sides_of
 from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes
 from evergraph.framework.function_graph import FunctionGraph
@@ -34,20 +35,12 @@ def keep_results(op: Operation, wanted: Sequence[tuple[int, Tensor]]) -> list[in
     kept = graph._attachments.setdefault("results of branches", {}).setdefault(op, {})
     new = [(side, t) for side, t in wanted if (side, t.name) not in kept]
     if new:
-        is_case, is_call = "branches" in op.attrs, "f" in op.attrs
-        if is_call:
-            names = [op.attrs["f"]]
-        else:
-            names = list(op.attrs["branches"]) if is_case else [op.attrs["then_branch"], op.attrs["else_branch"]]
+        names = sides_of(op)
         for side, name in enumerate(names):
             old = body_of(graph, name)
             made = FunctionGraph(library_name(graph, f"{old.function_name}_rewritten"), graph, copies_constants=False)
             with made.as_default():
-                arguments = []
-                for t in old.arguments:
-                    arguments.append(made.argument(t.dtype, t.static_shape, t.op.name))
-                    arguments[-1]._handle_data = t._handle_data
-                copies = copied(old, made, arguments)
+                copies = copied(old, made, [made.argument_like(t) for t in old.arguments])
                 more = []
                 by_name = {t.name: t for o in old._ops for t in o.outputs}
                 for owner, t in new:
@@ -60,12 +53,7 @@ def keep_results(op: Operation, wanted: Sequence[tuple[int, Tensor]]) -> list[in
                 made.finish([*(copies[t] for t in old.results), *more])
             graph._functions[made.function_name] = made
             names[side] = made.function_name
-        if is_call:
-            (op.attrs["f"],) = names
-        elif is_case:
-            op.attrs["branches"] = names
-        else:
-            op.attrs["then_branch"], op.attrs["else_branch"] = names
+        set_sides(op, names)
         op.attrs["Tout"] = [*op.attrs["Tout"], *(t.dtype for _, t in new)]
         if op.attrs.get("output_shapes"):
             op.attrs["output_shapes"] = [*op.attrs["output_shapes"], *[None] * len(new)]
@@ -79,13 +67,19 @@ def keep_results(op: Operation, wanted: Sequence[tuple[int, Tensor]]) -> list[in
     return [kept[side, t.name] for side, t in wanted]
 
 
-def keep_values(op: Operation, forward: FunctionGraph, keys: Sequence[Any], kept: dict[Any, int]) -> dict[Any, int]:
+def kept_values(op: Operation) -> dict[Any, int]:
+    """What a loop gathers already, and which output is the list of it."""
+    found: dict[Any, int] = op.graph._attachments.setdefault("values of iterations", {}).setdefault(op, {})
+    return found
+
+
+def keep_values(op: Operation, forward: FunctionGraph, keys: Sequence[Any]) -> dict[Any, int]:
     """Let a loop gather values of each iteration in lists; gives which outputs those are.
 
     Args:
         keys: what to gather: the numbers of loop variables, the names of tensors in the body.
-        kept: what it gathers already.
     """
+    kept = kept_values(op)
     new = [key for key in keys if key not in kept]
     if not new:
         return kept
@@ -98,10 +92,7 @@ def keep_values(op: Operation, forward: FunctionGraph, keys: Sequence[Any], kept
     ) -> str:
         made = FunctionGraph(library_name(graph, name), graph, copies_constants=False)
         with made.as_default():
-            arguments = []
-            for t in old.arguments:
-                arguments.append(made.argument(t.dtype, t.static_shape, t.op.name))
-                arguments[-1]._handle_data = t._handle_data
+            arguments = [made.argument_like(t) for t in old.arguments]
             more = [made.argument(dtypes.variant, (), "kept") for _ in new]
             for t, source in zip(more, sources, strict=True):
                 t._handle_data = source.static_shape, source.dtype.base_dtype

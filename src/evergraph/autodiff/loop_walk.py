@@ -12,7 +12,7 @@ from typing import Any
 
 from evergraph.autodiff.aggregate import aggregated
 from evergraph.autodiff.loop_state import LoopStates
-from evergraph.autodiff.walk import TRAINABLE, Walk, _count_uses, _in_between
+from evergraph.autodiff.walk import TRAINABLE, Walk
 from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow_context import EXITS, SWITCHES, is_loop_switch
@@ -27,7 +27,7 @@ class LoopWalk(Walk):
         super().__init__(graph, ys, xs, *rest)
 
     def _uses_in_between(self, results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
-        between = _in_between(results, reached)
+        between = self._in_between(results, reached)
         order = list(between)
         for op in order:  # grows: a loop adds all its exits
             if op.type in EXITS:
@@ -38,7 +38,7 @@ class LoopWalk(Walk):
                         self.loops.add_loop_of(op, order, between)
                 else:
                     self.loops.add_loop_of(op, order, between)
-        uses = _count_uses(between)
+        uses = self._count_uses(between)
         return uses if self.loops is None else defaultdict(int, uses)
 
     def run(self, ys: list[Any], starts: list[Any]) -> None:

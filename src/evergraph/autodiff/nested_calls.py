@@ -13,6 +13,7 @@ from typing import Any
 
 from evergraph.autodiff.keeping import keep_results, keep_values
 from evergraph.autodiff.replay import CALLS, copied, has_effects, library_name, looks_at_changed
+from evergraph.autodiff.sides import choosing_input, sides_of, with_sides
 from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes
 from evergraph.framework.function_graph import FunctionGraph
@@ -24,7 +25,7 @@ from evergraph.ops.opdef import raw_op
 from evergraph.ops.tensor_lists import functions as lists
 from evergraph.ops.tensor_lists import list_ops
 
-_WITHOUT_EFFECTS = {"If": "StatelessIf", "Case": "Case", "StatefulPartitionedCall": "PartitionedCall"}
+_WITHOUT_EFFECTS = {"If": "StatelessIf", "StatefulPartitionedCall": "PartitionedCall"}
 _LOOPS = ("While", "StatelessWhile")
 
 Again = Callable[[FunctionGraph, Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
@@ -58,22 +59,9 @@ def _copied_again(
     return copied(body, into, arguments, plain, given, calls)
 
 
-def _argument_like(body: FunctionGraph, t: Tensor) -> Tensor:
-    made = body.argument(t.dtype, t.static_shape, t.op.name)
-    made._handle_data = t._handle_data
-    return made
-
-
 def _exposed_branches(op: Operation, own: int) -> tuple[list[Tensor], Again]:
     graph = op.graph
-    is_call, is_case = "f" in op.attrs, "branches" in op.attrs
-
-    def names() -> list[Any]:
-        if is_call:
-            return [op.attrs["f"]]
-        return list(op.attrs["branches"]) if is_case else [op.attrs["then_branch"], op.attrs["else_branch"]]
-
-    sides = [body_of(graph, name) for name in names()]
+    sides = [body_of(graph, name) for name in sides_of(op)]
     found = [_effects_of(body) for body in sides]
     everything = [(side, t) for side, (_, kept, _) in enumerate(found) for t in kept]
     outputs = [op.outputs[place] for place in keep_results(op, everything)]
@@ -82,24 +70,18 @@ def _exposed_branches(op: Operation, own: int) -> tuple[list[Tensor], Again]:
     for side, body in enumerate(sides):
         again = FunctionGraph(library_name(graph, f"{body.function_name}_again"), graph, copies_constants=False)
         with again.as_default():
-            arguments = [_argument_like(again, t) for t in body.arguments]
-            kept = [_argument_like(again, t) for _, t in everything]
+            arguments = [again.argument_like(t) for t in body.arguments]
+            kept = [again.argument_like(t) for _, t in everything]
             mine = [k for k, (owner, _) in zip(kept, everything, strict=True) if owner == side]
             copies = _copied_again(body, again, arguments, found[side], mine)
             again.finish([copies[t] for t in body.results[:own]])
         graph._functions[again.function_name] = again
         functions.append(again.function_name)
-    made_by = raw_op(_WITHOUT_EFFECTS.get(op.type, op.type))
+    kind, count = _WITHOUT_EFFECTS.get(op.type, op.type), len(choosing_input(op))
 
     def rebuild(into: FunctionGraph, inputs: Sequence[Tensor], kept: Sequence[Tensor]) -> list[Tensor]:
         with into.as_default():
-            if is_call:
-                made = made_by([*inputs, *kept], kinds, functions[0])
-            elif is_case:
-                made = made_by(inputs[0], [*inputs[1:], *kept], kinds, functions)
-            else:
-                made = made_by(inputs[0], [*inputs[1:], *kept], kinds, *functions)
-        return list(made) if isinstance(made, list | tuple) else [made]
+            return with_sides(op, kind, inputs[:count], [*inputs[count:], *kept], kinds, functions)
 
     return outputs, rebuild
 
@@ -109,17 +91,16 @@ def _exposed_loop(op: Operation, own: int) -> tuple[list[Tensor], Again]:
     body, condition = body_of(graph, op.attrs["body"]), body_of(graph, op.attrs["cond"])
     found = _effects_of(body)
     wanted = found[1]
-    kept = graph._attachments.setdefault("values of iterations", {}).setdefault(op, {})
     with graph.as_default():
-        places = keep_values(op, body, [t.name for t in wanted], kept)
+        places = keep_values(op, body, [t.name for t in wanted])
     outputs = [op.outputs[places[t.name]] for t in wanted]
     made = []
     for part, old in (("body", body), ("cond", condition)):
         again = FunctionGraph(library_name(graph, f"{old.function_name}_again"), graph, copies_constants=False)
         with again.as_default():
             counter = again.argument(dtypes.int32, (), "iteration")
-            arguments = [_argument_like(again, t) for t in old.arguments[:own]]
-            values = [_argument_like(again, t) for t in outputs]
+            arguments = [again.argument_like(t) for t in old.arguments[:own]]
+            values = [again.argument_like(t) for t in outputs]
             extra = old.arguments[own:]  # lists that an earlier gradient had made: nothing here looks at them
             if part == "cond":
                 copies = copied(old, again, [*arguments, *(again._placeholder(t.dtype, (), "unused") for t in extra)])

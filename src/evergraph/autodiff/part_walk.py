@@ -8,11 +8,11 @@ An argument that stands for a tensor outside is that tensor, for the walk; unles
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from evergraph.autodiff.walk import CARRIES_GRADIENTS, Walk
+from evergraph.autodiff.walk import Walk
+from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
@@ -23,9 +23,11 @@ class PartWalk(Walk):
 
     def __init__(self, graph: Graph, ys: list[Any], xs: list[Any], *rest: Any) -> None:
         self._sources = frozenset(x for x in xs if isinstance(x, Tensor))
-        self._graphs: list[Any] = [graph]
-        while hasattr(self._graphs[-1], "outer_graph"):
-            self._graphs.append(self._graphs[-1].outer_graph)
+        self._functions: list[FunctionGraph] = []  # the one that the walk starts in, and those around it
+        around = graph
+        while isinstance(around, FunctionGraph):
+            self._functions.append(around)
+            around = around.outer_graph
         super().__init__(graph, ys, xs, *rest)
 
     def inputs(self, op: Operation) -> Sequence[Tensor]:
@@ -39,35 +41,9 @@ class PartWalk(Walk):
             t = found
         return t
 
-    def _readers(self, t: Tensor) -> Iterator[Operation]:
+    def readers(self, t: Tensor) -> Iterator[Operation]:
         yield from t._readers or ()
-        for graph in self._graphs[:-1]:
+        for graph in self._functions:
             inside = graph.captures.get(t)
             if inside is not None and inside not in self._sources:
-                yield from self._readers(inside)
-
-    def _reached(self, sources: list[Operation]) -> set[Operation]:
-        reached: set[Operation] = set()
-        todo = list(sources)
-        while todo:
-            op = todo.pop()
-            if op not in reached:
-                reached.add(op)
-                for t in op.outputs:
-                    if t.dtype._base in CARRIES_GRADIENTS:
-                        todo.extend(self._readers(t))
-        return reached
-
-    def _uses_in_between(self, results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
-        between: dict[Operation, int] = {}
-        todo = deque(results)
-        while todo:
-            op = todo.popleft()
-            if op in reached and op not in between:
-                between[op] = 0
-                todo.extend(t.op for t in self.inputs(op))
-        for op in between:
-            for t in self.inputs(op):
-                if t.op in between:
-                    between[t.op] += 1
-        return between
+                yield from self.readers(inside)

@@ -85,9 +85,7 @@ def copied(
     def given_for(t: Tensor) -> Tensor:
         if given is not None and t in given:
             return given[t]
-        made = into._placeholder(t.dtype, t.static_shape, t.op.name)
-        made._handle_data = t._handle_data
-        return made
+        return into.placeholder_like(t)
 
     copies = dict(zip(body.arguments, arguments, strict=True))
     of = {theirs.op: ours.op for theirs, ours in copies.items()}
@@ -104,7 +102,7 @@ def copied(
             copies.update((t, given_for(t)) for t in kept)
             values = again(into, [copies[t] for t in op.inputs], [copies[t] for t in kept])
             for t, ours in zip(op.outputs, values, strict=False):
-                copies[t] = ours
+                copies.setdefault(t, ours)  # a gradient inside of the body may have had it kept already
                 ours.static_shape, ours._handle_data = t.static_shape, t._handle_data
                 of[op] = ours.op
             continue
@@ -145,12 +143,13 @@ class Replay:
     ) -> None:
         self.body = body = FunctionGraph(library_name(graph, name), graph, copies_constants=False)
         with body.as_default():
-            self.arguments = [self.like(t) for t in forward.arguments]
+            self.arguments = [body.placeholder_like(t) for t in forward.arguments]
             for ours, theirs in zip(self.arguments, outside, strict=True):
                 if ours._handle_data is None:
                     ours._handle_data = theirs._handle_data
             self.incoming = [
-                self.like(t) if given else None for t, given in zip(forward.results, has_gradient, strict=True)
+                body.placeholder_like(t) if given else None
+                for t, given in zip(forward.results, has_gradient, strict=True)
             ]
             effects = [op for op in forward._ops if has_effects(op)]
             looks = looks_at_changed(effects, forward)
@@ -192,11 +191,6 @@ class Replay:
             return found
         with self.body.as_default():
             made = self.found[argument] = convert_to_tensor(found)
-        return made
-
-    def like(self, t: Tensor) -> Tensor:
-        made = self.body._placeholder(t.dtype, t.static_shape, t.op.name)
-        made._handle_data = t._handle_data
         return made
 
     def needed(self, results: Sequence[Tensor]) -> set[Tensor]:

@@ -97,9 +97,23 @@ class Walk:
         """Where the gradients of the inputs of `op` go."""
         return op.inputs
 
+    def readers(self, t: Tensor) -> Iterable[Operation]:
+        """The ops that have `t` among their `inputs`."""
+        return t._readers or ()
+
     def _reached(self, sources: list[Operation]) -> set[Operation]:
         """The ops that depend on `sources` through tensors that can carry a gradient."""
-        return _reached(sources)
+        reached: set[Operation] = set()
+        todo = list(sources)
+        carries, readers = CARRIES_GRADIENTS, self.readers
+        while todo:
+            op = todo.pop()
+            if op not in reached:
+                reached.add(op)
+                for t in op.outputs:
+                    if t.dtype._base in carries:
+                        todo.extend(readers(t))
+        return reached
 
     def finish(self) -> None:
         """What is left to do outside of the name scope of the walk."""
@@ -175,7 +189,25 @@ class Walk:
 
     def _uses_in_between(self, results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
         """For each op in between, how many inputs of ops in between it feeds."""
-        return _count_uses(_in_between(results, reached))
+        return self._count_uses(self._in_between(results, reached))
+
+    def _in_between(self, results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
+        """The ops of `reached` that lead to `results`, each with 0; nearer ones come earlier."""
+        between: dict[Operation, int] = {}
+        todo = deque(results)
+        while todo:
+            op = todo.popleft()
+            if op in reached and op not in between:
+                between[op] = 0
+                todo.extend([t.op for t in self.inputs(op)])
+        return between
+
+    def _count_uses(self, uses: dict[Operation, int]) -> dict[Operation, int]:
+        for op in uses:
+            for t in self.inputs(op):
+                if t.op in uses:
+                    uses[t.op] += 1
+        return uses
 
     def _pass_on(self, op: Operation, grads: Iterable[Any]) -> None:
         for i, (t, grad) in enumerate(zip(self.inputs(op), grads)):
@@ -198,41 +230,6 @@ def _compiled_together(op: Operation, scope: str) -> dict[str, Any]:
     if op.attrs.get("_XlaSeparateCompiledGradients"):
         cluster += f"_grad_{scope.replace('/', '_')}".encode()
     return {"_XlaCompile": True, "_XlaScope": cluster}
-
-
-def _reached(sources: list[Operation]) -> set[Operation]:
-    """The ops that depend on `sources` through tensors that can carry a gradient."""
-    reached: set[Operation] = set()
-    todo = list(sources)
-    carries = CARRIES_GRADIENTS
-    while todo:
-        op = todo.pop()
-        if op not in reached:
-            reached.add(op)
-            for t in op.outputs:
-                if t._readers and t.dtype._base in carries:
-                    todo.extend(t._readers)
-    return reached
-
-
-def _in_between(results: list[Operation], reached: set[Operation]) -> dict[Operation, int]:
-    """The ops of `reached` that lead to `results`, each with 0; nearer ones come earlier."""
-    between: dict[Operation, int] = {}
-    todo = deque(results)
-    while todo:
-        op = todo.popleft()
-        if op in reached and op not in between:
-            between[op] = 0
-            todo.extend([t.op for t in op.inputs])
-    return between
-
-
-def _count_uses(uses: dict[Operation, int]) -> dict[Operation, int]:
-    for op in uses:
-        for t in op.inputs:
-            if t.op in uses:
-                uses[t.op] += 1
-    return uses
 
 
 def _refine_shape(op: Operation, index: int, t: Tensor, grad: Tensor) -> None:

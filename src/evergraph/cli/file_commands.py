@@ -25,7 +25,7 @@ def inspect(path: str, as_json: bool) -> None:
     """Show what is in a file.
 
     PATH is a checkpoint (its name, or the directory), a GraphDef (.pb, .pbtxt), a meta graph, a SavedModel, event
-    files, TFRecords (also compressed), or weights in .h5, .npz or .safetensors.
+    files, TFRecords (also compressed), or weights in .h5, .keras, .npz or .safetensors.
     """
     from evergraph.cli import kinds, looking, showing
 

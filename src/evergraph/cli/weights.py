@@ -18,10 +18,10 @@ from evergraph.formats import files
 from evergraph.formats.bundle import BundleReader, BundleWriter
 from evergraph.formats.checkpoint import open_checkpoint
 from evergraph.formats.checkpoint_v1 import CheckpointV1Writer
-from evergraph.formats.hdf5 import Hdf5Reader
+from evergraph.formats.hdf5 import NO_H5PY, Hdf5Reader
+from evergraph.formats.hdf5_process import ZLIB_RATIO
 from evergraph.formats.safetensors import SafetensorsReader, can_hold, write_streamed
 
-_RATIO = 1100  # what a byte of zlib's data can become
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # of object-based checkpoints: no weight
 
 
@@ -120,26 +120,24 @@ class _Hdf5(Weights):
 def _of_keras(path: str) -> Hdf5Reader:
     """The weights in an archive that Keras wrote."""
     with tempfile.TemporaryDirectory() as folder:
-        taken = os.path.join(folder, os.path.basename(kinds.KERAS_WEIGHTS))
+        taken = os.path.join(folder, kinds.KERAS_WEIGHTS)
         try:
             with zipfile.ZipFile(path) as archive:
                 size = archive.getinfo(kinds.KERAS_WEIGHTS).file_size
-                if size > _RATIO * os.path.getsize(path):
+                if size > ZLIB_RATIO * os.path.getsize(path):
                     raise BadInput(f"{path}: damaged archive: {size} bytes of weights cannot be in it")
                 with archive.open(kinds.KERAS_WEIGHTS) as source, open(taken, "wb") as target:
                     shutil.copyfileobj(source, target)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
             raise BadInput(f"{path}: damaged archive: {error}") from None
-        reader = Hdf5Reader(taken)  # which has opened it; the file may go
-        reader.path = path
-        return reader
+        return Hdf5Reader(taken, named=path)  # which has opened it; the file may go
 
 
 def hdf5() -> Any:
     try:
         import h5py
     except ImportError:
-        raise BadInput('HDF5 files need the package h5py: pip install "evergraph[keras]"') from None
+        raise BadInput(NO_H5PY) from None
     return h5py
 
 

@@ -16,12 +16,13 @@ class EventsWriter:
     """
 
     def __init__(self, file_prefix: Any) -> None:
-        self._writer = _Writer(convert.as_text(file_prefix))
+        self._prefix = convert.as_text(file_prefix)
+        self._writer = _Writer(self._prefix)
 
     def InitWithSuffix(self, suffix: Any) -> None:
         """Start a file whose name ends with `suffix`."""
         self._writer.close()
-        self._writer = _Writer(self._writer._prefix, convert.as_text(suffix))
+        self._writer = _Writer(self._prefix, convert.as_text(suffix))
         self._writer.flush()
 
     def FileName(self) -> bytes:

@@ -127,12 +127,15 @@ class Checks:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
             return bool(np.asarray(self.program(*needed)))
 
+    def compile(self) -> None:
+        """Compile now what would be at the first call."""
+        if not isinstance(self.program, _NumPyProgram):
+            self.program = self.program.lower(*self.examples).compile()
+
     def kept(self) -> Any:
-        """What another process makes the same of."""
+        """What another process makes the same of, once it was compiled."""
         if isinstance(self.program, _NumPyProgram):
             return self.positions, self.program, None
-        if self.examples:
-            self.program, self.examples = self.program.lower(*self.examples).compile(), ()
         return self.positions, None, kept_programs.serialized(self.program)
 
     @classmethod

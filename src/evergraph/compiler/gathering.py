@@ -16,7 +16,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from evergraph.compiler import segments
+from evergraph.compiler.lower import LIFT_LIMIT
 from evergraph.compiler.plan import Instruction, LoopProgram, Register, Stage, overwritable
 from evergraph.compiler.segments import LoopParts, Observation, Parts, Segment, Step
 from evergraph.compiler.stages import ALWAYS_KNOWN
@@ -24,11 +27,10 @@ from evergraph.framework import dtypes
 
 # A segment of fewer instructions costs more to dispatch than to interpret.
 FEWEST = 4
-# A constant above this many elements is an argument of the program (as in lower.py).
-LIFT_LIMIT = 65_536
-
-# They hand their operand on as it is, so it may stay with the device.
-_PASSES_ON = frozenset(("StackPushV2", "StackPopV2", "TensorArrayReadV3", "TensorArrayWriteV3", "Identity", "Switch"))
+# By op that hands a value on as it is: which operand may stay with the device, if any.
+_PASSES_ON = {
+    "Identity": 0, "Switch": 0, "StackPushV2": 1, "TensorArrayWriteV3": 2, "StackPopV2": None, "TensorArrayReadV3": None
+}  # fmt: skip
 _NOTHING = frozenset(("NoOp", "ControlTrigger"))
 _LISTS = frozenset(
     "StackV2 StackPushV2 StackPopV2 StackCloseV2 TensorArrayV3 TensorArrayGradV3 TensorArrayGradWithShape "
@@ -37,9 +39,15 @@ _LISTS = frozenset(
 )
 
 
-def parts_of_stage(stage: Stage, constants: Sequence[Any]) -> Parts:
-    needed = {*stage.outputs, *stage.write_registers}
-    return _Gathering(stage.instructions, constants, stage.seen, needed).parts(free=True, stage=stage)
+def parts_of_stage(stage: Stage, constants: Sequence[Any]) -> Parts | None:
+    """The parts of a stage, once it was seen often enough."""
+    parts: Parts | None = stage.parts
+    if parts is not None and parts.is_misjudged() and stage.seen.look_again():
+        parts = stage.parts = None
+    if parts is None and stage.seen is not None and stage.seen.turns >= segments.OBSERVED:
+        needed = {*stage.outputs, *stage.write_registers}
+        parts = stage.parts = _Gathering(stage.instructions, constants, stage.seen, needed).parts(stage)
+    return parts
 
 
 def parts_of_loop(loop: LoopProgram, registers: list[Any]) -> LoopParts | None:
@@ -52,8 +60,8 @@ def parts_of_loop(loop: LoopProgram, registers: list[Any]) -> LoopParts | None:
     if seen.turns < segments.OBSERVED:
         return None
     head = [Step(i, _homes(i), False) for i in loop.head]
-    body = _Gathering(loop.body, loop.registers, seen, set(loop.nexts), within=True).parts(free=False)
-    loop.parts = LoopParts(Parts(list(head), [()] * len(head)), body)
+    body = _Gathering(loop.body, loop.registers, seen, set(loop.nexts), within=True).parts()
+    loop.parts = LoopParts(Parts(head, [()] * len(head)), body)
     return loop.parts
 
 
@@ -93,49 +101,27 @@ class _Gathering:
         self.maker = {r: i for i in instructions for r in i.outputs}
         self.derived: set[Register] = set()  # known while tracing, since they follow from shapes
         for instruction in instructions:
-            opdef = instruction.op.opdef
+            is_known = instruction.op.type in ALWAYS_KNOWN and instruction.op.type != "StackPopV2"
             if (
-                instruction.op.type in ALWAYS_KNOWN
-                and instruction.op.type != "StackPopV2"
-                or (
-                    not (
-                        opdef.is_stateful
-                        or opdef.updates
-                        or instruction.session
-                        or instruction.loop
-                        or instruction.random >= 0
-                    )
-                    and all(r in self.derived or constants[r] is not None for r in _read(instruction))
-                )
+                is_known
+                or _is_function(instruction)
+                and all(r in self.derived or constants[r] is not None for r in _read(instruction))
             ):
                 self.derived.update(instruction.outputs)
 
     def may_be_compiled(self, instruction: Instruction) -> bool:
-        op, opdef = instruction.op, instruction.op.opdef
-        if instruction.loop is not None or instruction.selector is not None or instruction.session:
+        op = instruction.op
+        if not _is_function(instruction, may_update=True) or not instruction.outputs:
             return False
-        if (
-            instruction.random >= 0
-            or op.type in _LISTS
-            or op.type == "Switch"
-            or opdef.is_stateful
-            and not opdef.updates
-        ):
+        if instruction.declared_shape is not None or op.type in _LISTS or op.type in ("Switch", "CheckNumerics"):
             return False
-        if instruction.declared_shape is not None or op.type in ("Assert", "CheckNumerics", "NoOp"):
+        if any(t.dtype._base._kind in "SRVq" for t in (*op.inputs, *op.outputs) if t.dtype is not dtypes.resource):
             return False
-        if any(t.dtype._base._kind in "SRVq" for t in (*op.inputs, *op.outputs) if not _is_variable(t)):
-            return False
-        if not instruction.outputs:
-            return False
-        around = (*_read(instruction), *instruction.outputs)
-        if not self.shapes.isdisjoint(around):
+        if not self.shapes.isdisjoint((*_read(instruction), *instruction.outputs)):
             return False
         if not self.values.isdisjoint(_static_operands(instruction)):
             return False
-        if instruction.outputs[0] in self.derived:
-            return True
-        return not self.is_small(instruction)
+        return instruction.outputs[0] in self.derived or not self.is_small(instruction)
 
     def is_small(self, instruction: Instruction) -> bool:
         """Whether it counts or compares: on no account is such a value worth waiting for a program."""
@@ -146,7 +132,8 @@ class _Gathering:
             for t, r in zip(instruction.op.inputs, _read(instruction), strict=False)
         )
 
-    def parts(self, free: bool, stage: Stage | None = None) -> Parts:
+    def parts(self, stage: Stage | None = None) -> Parts:
+        """The parts, in order; of a `stage`, what was made on the way is let go of as soon as nobody needs it."""
         compiled = [self.may_be_compiled(i) for i in self.instructions]
         self._leave_varying(compiled)
         phases = self._phases(compiled)
@@ -173,11 +160,10 @@ class _Gathering:
                 steps.append(self._step(what))
             else:
                 steps.extend(self._segment(what))
-        nothing: list[tuple[Register, ...]] = [()] * len(steps)
-        frees = self._frees(steps) if free else nothing
-        if stage is not None:
-            self._find_overwritable(steps, stage)
-        return Parts(steps, frees)
+        if stage is None:
+            return Parts(steps, [()] * len(steps))
+        self._find_overwritable(steps, stage)
+        return Parts(steps, self._frees(steps))
 
     def _leave_varying(self, compiled: list[bool]) -> None:
         """Have an instruction interpreted that makes a static operand out of values that change."""
@@ -240,12 +226,10 @@ class _Gathering:
         return phases
 
     def _step(self, instruction: Instruction) -> Step:
-        if instruction.op.type in _PASSES_ON and instruction.op.opdef.plain and not instruction.bases:
-            value = {"TensorArrayWriteV3": 2, "StackPushV2": 1, "Identity": 0, "Switch": 0}.get(instruction.op.type)
-            kind = instruction.op.outputs[0].dtype._base._kind if instruction.op.outputs else "f"
-            if kind not in "SRVq" or instruction.op.type in _LISTS:
-                homes = tuple(r for i, r in enumerate(instruction.inputs) if i != value)
-                return Step(instruction, homes, True)
+        kind = instruction.op.type
+        if kind in _PASSES_ON and not (instruction.bases or instruction.grouped):
+            stays = _PASSES_ON[kind]
+            return Step(instruction, tuple(r for i, r in enumerate(instruction.inputs) if i != stays), True)
         return Step(dataclasses.replace(instruction, overwrites=()), _homes(instruction), False)
 
     def _segment(self, instructions: list[Instruction]) -> list[Step | Segment]:
@@ -255,10 +239,7 @@ class _Gathering:
         read = dict.fromkeys(r for i in instructions for r in _read(i))
         inside = {id(i) for i in instructions}
         elsewhere = {r for i in self.instructions if id(i) not in inside for r in _all_read(i)}
-        constants = {r: self.constants[r] for r in read if self.constants[r] is not None}
-        lifted = [r for r, v in constants.items() if getattr(v, "size", 0) > LIFT_LIMIT]
-        for register in lifted:
-            del constants[register]
+        constants = {r: v for r in read if (v := self.constants[r]) is not None and np.size(v) <= LIFT_LIMIT}
         inputs = tuple(r for r in read if r not in made and r not in constants)
         static: set[Register] = set()
         for instruction in reversed(instructions):
@@ -270,7 +251,7 @@ class _Gathering:
         )
         inner = None
         if self.within and not self.seen.other_shapes.isdisjoint((*made, *inputs)):
-            inner = _Gathering(instructions, self.constants, self.seen, set(outputs), in_loop=True).parts(free=False)
+            inner = _Gathering(instructions, self.constants, self.seen, set(outputs), in_loop=True).parts()
         return [
             Segment(
                 instructions, inputs, frozenset(static.intersection(inputs)), outputs, constants, inner, self.in_loop
@@ -301,6 +282,14 @@ class _Gathering:
         return result[::-1]
 
 
+def _is_function(instruction: Instruction, may_update: bool = False) -> bool:
+    """Whether all that an instruction does is to compute outputs of its inputs, or new values of variables."""
+    opdef = instruction.op.opdef
+    if instruction.loop is not None or instruction.selector is not None or instruction.session:
+        return False
+    return instruction.random < 0 and (may_update if opdef.updates else not opdef.is_stateful)
+
+
 def _static_operands(instruction: Instruction) -> list[Register]:
     """What has to be known before an instruction is traced."""
     opdef = instruction.op.opdef
@@ -316,7 +305,3 @@ def _all_read(instruction: Instruction) -> list[Register]:
     if instruction.selector is not None:
         found.append(instruction.selector[0])
     return found
-
-
-def _is_variable(t: Any) -> bool:
-    return t.dtype is dtypes.resource

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evergraph.compiler.effects import variable_of
-from evergraph.compiler.plan import Instruction, LoopProgram, Stage
+from evergraph.compiler.plan import Instruction, LoopProgram, Register, Stage
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
 from evergraph.framework.operation import Operation
 from evergraph.ops.control_flow import DEAD
 from evergraph.ops.running import Running
-from evergraph.ops.scatter import overwriting
+from evergraph.ops.scatter import NONE, overwriting
 
 if TYPE_CHECKING:
     from evergraph.compiler.segments import LoopParts, Observation, Parts
@@ -35,6 +36,12 @@ LARGE = 16_384
 LOOKED_AT_FROM = 48
 
 
+# Seconds, on one EPYC core: to interpret an op, and for an element that it makes; to compile an instruction.
+AN_OP, AN_ELEMENT = 3e-6, 1.5e-9
+COMPILING = 5e-3
+MOST_PATIENCE = 200
+
+
 class Work:
     """How much an interpreted stage had to do, as counts: ops and elements made. `timings` is for traced runs."""
 
@@ -44,6 +51,15 @@ class Work:
         self.ops = 0
         self.elements = 0
         self.timings = timings
+
+    def seconds(self) -> float:
+        """How long it takes, by rule of thumb: no clock has a say in what is compiled."""
+        return max(self.ops, 1) * AN_OP + self.elements * AN_ELEMENT
+
+
+def patience(instructions: int, saved: float) -> int:
+    """How often something is interpreted before its `instructions` are compiled, which saves so many seconds a run."""
+    return max(1, min(MOST_PATIENCE, round(2 * COMPILING * instructions / saved)))
 
 
 def interpret(
@@ -86,7 +102,7 @@ def interpret_one(
     work: Work | None = None,
     run: Running | None = None,
 ) -> None:
-    if instruction.guards and not all(holds(registers[r], side) for r, side in instruction.guards):
+    if instruction.guards and not runs(instruction, registers):
         leave_out(instruction, registers)
         return
     if instruction.loop is not None:
@@ -133,6 +149,8 @@ def interpret_one(
             result = kernel(np, *args)
     except Exception as error:
         raise located(error, instruction.op, args) from error
+    if instruction.overwrites:
+        overwriting.arrays = NONE  # for this op alone: another one may make a new value of the same array
     outputs = instruction.outputs
     n = len(outputs)
     if instruction.declared_shape is not None and np.shape(args[1]) != instruction.declared_shape:
@@ -179,6 +197,23 @@ def _bytes_made(values: list[Any], args: list[Any]) -> int:
         for value in values
         if isinstance(value, np.ndarray | np.generic) and not any(np.may_share_memory(value, arg) for arg in arrays)
     )
+
+
+def runs(instruction: Instruction, registers: list[Any]) -> bool:
+    """Whether `instruction` is in no branch, or in one that is taken."""
+    return not instruction.guards or all(holds(registers[r], side) for r, side in instruction.guards)
+
+
+def at_home(value: Any) -> Any:
+    """`value` as NumPy has it, if it is an array of JAX."""
+    if type(value) is not np.ndarray and hasattr(value, "block_until_ready"):
+        return np.asarray(value)
+    return value
+
+
+def bring_home(registers: list[Any], which: Iterable[Register]) -> None:
+    for register in which:
+        registers[register] = at_home(registers[register])
 
 
 def holds(predicate: Any, side: bool) -> bool:
@@ -252,8 +287,7 @@ def interpret_loop(
     if parts is not None and parts.body.is_misjudged() and loop.seen.look_again():
         loop.parts = None
     for register, position in zip(instruction.outputs, loop.results, strict=True):
-        value = values[position]
-        registers[register] = np.asarray(value) if hasattr(value, "block_until_ready") else value
+        registers[register] = at_home(values[position])
 
 
 def _taken_apart(loop: LoopProgram, own: list[Any], work: Work | None) -> LoopParts | None:

@@ -31,6 +31,7 @@ from evergraph.compiler import disk_cache
 from evergraph.compiler.plan import Instruction, LoopProgram, Stage
 from evergraph.framework.dtypes import DType
 from evergraph.ops.control_flow import DEAD
+from evergraph.ops.processors import processors
 
 # A stage of fewer instructions is traced before its file is found.
 FEWEST = 8
@@ -149,7 +150,7 @@ def _surroundings() -> bytes:
 
     about: list[Any] = [sys.version, np.__version__, jax.__version__, version("jaxlib"), jax.default_backend()]
     about.append([d.device_kind for d in jax.local_devices()])
-    about.append(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    about.append(processors())
     about.append(sorted((k, v) for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_", "EVERGRAPH_"))))
     source = Path(__file__).parents[1]
     about.append(sorted(_versions(source)))

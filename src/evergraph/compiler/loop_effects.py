@@ -7,7 +7,8 @@ iteration before left. So a variable that is changed becomes one more loop varia
 updates it.
 
 A reference that comes into a loop through an Identity, `w/read`, is looked at where it is used: TF 1 hands the
-variable's own buffer in.
+variable's own buffer in. Through Switch, Merge and a loop variable it hands the buffer on as well, so whoever looks at
+it after a later write sees that. Such a loop is left to who carries references along, `UnknownUpdate`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 
 _ENTERS = frozenset(("Enter", "RefEnter"))
+_HAND_ON = frozenset(("Identity", "Switch", "Merge"))
+_NEXTS = frozenset(("NextIteration", "RefNextIteration"))
+
+Shares = dict[str, int]
+"""The variables whose buffers a value may be, and the version that each had when it was read."""
 
 
 class UnknownUpdate(Exception):
@@ -51,10 +57,29 @@ def effects_in_loop(ops: Sequence[Any], fed: frozenset[Tensor], maker: Mapping[O
         UnknownUpdate: if it is not known what an op updates, or a resource is written before anybody looks at it, so
             that it need not have a value.
     """
+    declared = written_variables(ops)
+    if not declared:
+        return Effects()
+    carried: dict[Operation, set[str]] = {}  # by NextIteration: the variables whose buffers it may take along
+    while True:
+        found, now = _effects_of_iteration(ops, fed, maker, declared, carried)
+        if now == carried:
+            return found
+        carried = now
+
+
+def _effects_of_iteration(
+    ops: Sequence[Any],
+    fed: frozenset[Tensor],
+    maker: Mapping[Operation, Any],
+    written: dict[str, Operation],
+    carried: Mapping[Operation, set[str]],
+) -> tuple[Effects, dict[Operation, set[str]]]:
+    """The effects, if each NextIteration takes along what `carried` says; and what it then really does."""
     found = Effects()
-    found.declared = written_variables(ops)
-    if not found.declared:
-        return found
+    found.declared = written
+    shared: dict[Tensor, Shares] = {}
+    taken_along: dict[Operation, set[str]] = {}
     writers: dict[str, list[int]] = {key: [] for key in found.declared}
     looked_at: set[str] = set()
     ancestors: dict[Operation, int] = {}
@@ -75,11 +100,14 @@ def effects_in_loop(ops: Sequence[Any], fed: frozenset[Tensor], maker: Mapping[O
             seen |= ancestors.get(maker.get(c, c), 0)
         opdef = op.opdef
         made: list[tuple[str, int]] = []
+        shares: Shares = {}
         for position, t in enumerate(op.inputs):
             reference, is_late = (None, False) if t in fed else _reference_behind(t, fed)
-            declared = None if reference is None else variable_of(reference)
-            key = None if declared is None else variable_key(declared)
+            variable = None if reference is None else variable_of(reference)
+            key = None if variable is None else variable_key(variable)
             if key is None or key not in writers:
+                for other, version in _shares_of(t, shared, carried).items():
+                    shares[other] = min(version, shares.get(other, version))
                 continue
             name = opdef.inputs[position].name if opdef.updates else ""
             if opdef.updates and name in opdef.updates:
@@ -90,6 +118,8 @@ def effects_in_loop(ops: Sequence[Any], fed: frozenset[Tensor], maker: Mapping[O
                     looked_at.add(key)  # a reference comes into a loop with the value behind it
                 continue
             version = visible(key, seen)
+            if is_late or op.type == "Loop":
+                shares[key] = min(version, shares.get(key, version))
             if is_late and t.op.type == "Identity" and version <= found.reads.get((t.op, 0), (key, -1))[1]:
                 continue  # what the Identity gave
             found.reads[op, position] = key, version
@@ -107,10 +137,26 @@ def effects_in_loop(ops: Sequence[Any], fed: frozenset[Tensor], maker: Mapping[O
             seen |= bit
         if seen:
             ancestors[op] = seen
+        if op.type in _NEXTS:
+            taken_along[op] = set(shares)
+        elif op.type in _HAND_ON:
+            shared.update((t, shares) for t in op.outputs if shares and not t.dtype._is_ref_dtype)
+        else:
+            for key, version in shares.items():
+                if visible(key, seen) > version:
+                    raise UnknownUpdate(f"{op.name!r} looks at variable {key!r} through what was read before a write")
+            if op.type == "Loop":  # any of its results may be such a buffer
+                shared.update((t, shares) for t in op.outputs if shares)
     for key in found.last:
         if key not in looked_at:
             raise UnknownUpdate(f"variable {key!r} is written in a loop before it is looked at")
-    return found
+    return found, {op: keys for op, keys in taken_along.items() if keys}
+
+
+def _shares_of(t: Tensor, shared: Mapping[Tensor, Shares], carried: Mapping[Operation, set[str]]) -> Shares:
+    if t.op.type in _NEXTS:
+        return dict.fromkeys(carried.get(t.op, ()), 0)
+    return shared.get(t, {})
 
 
 def _reference_behind(t: Tensor, fed: frozenset[Tensor]) -> tuple[Tensor | None, bool]:

@@ -91,10 +91,9 @@ class Program:
         with jax.enable_x64(True):
             self.lifted = [jax.device_put(self.constants[r], self.place) for r in self.lifted_registers]
         self._compiled: Any = None
-        self._wants_check_first = is_checked and bool(self.donated)
+        self._checks_first = is_checked and bool(self.donated)
         self._check: Checks | None = None
-        self._name: str | None = None  # of the file that it is kept in
-        self._is_new = True
+        # What tracing follows from, beside the stage and the arguments.
         self._described = (
             is_checked,
             [(k, None if v is None else (tuple(v.shape), v.dtype)) for k, v in read.values()],
@@ -119,15 +118,10 @@ class Program:
         with self._x64(True):
             if self.moves:
                 donated, kept, inputs = self._put((donated, kept, inputs), self.device)
-            if self._is_new:
-                self._is_new = False
-                self._look_for_kept(donated, kept, inputs, counters)
-            if self._wants_check_first:
-                self._put_check_first(donated, kept, inputs, counters)
+            if self._compiled is None:
+                self._prepare(donated, kept, inputs, counters)
             if self._check is not None and not self._check(donated, kept, inputs, self.lifted, counters):
                 return [], None, False
-            if self._compiled is None:
-                self._compile(self._trace, donated, kept, inputs, counters)
             return self._compiled(donated, kept, inputs, self.lifted, counters)
 
     def settled(self, value: np.ndarray) -> Any:
@@ -135,91 +129,88 @@ class Program:
         with self._x64(True):
             return self._put(value, self.place)
 
-    def _put_check_first(self, *args: Any) -> None:
-        """Make a program of its own of the checks, if they are little work; the other then needs no guards."""
-        self._wants_check_first = False
-        donated, kept, inputs, counters = args
-        found = checks_apart(self._unguarded, donated, kept, inputs, self.lifted, counters)
-        if found is not None:
-            self._check, main = found
-            self._compile(main, donated, kept, inputs, counters)
+    def _prepare(self, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
+        """Take over what an earlier process made of the same, or compile.
 
-    def _look_for_kept(self, *args: Any) -> None:
-        """Take over what an earlier process made of the same."""
+        Where the checks are little work they become a program of their own; the other then needs no guards.
+        """
+        args = donated, kept, inputs, self.lifted, counters
+        name = self._name(args)
+        if name is not None and self._take_over(kept_programs.load(name)):
+            return
+        function: Any = self._trace
+        if self._checks_first:
+            found = checks_apart(self._unguarded, *args)
+            if found is not None:
+                self._check, function = found
+        if name is None:
+            self._compiled = self._program(function, args)
+            return
+        with kept_programs.Compiling() as compiling:
+            program = self._program(function, args)
+            self._compiled = program if isinstance(program, pieces.Pieces) else program.lower(*args).compile()
+            if self._check is not None:
+                self._check.compile()
+        if compiling.is_new:
+            kept_programs.save(name, self._to_keep)
+
+    def _name(self, args: tuple[Any, ...]) -> str | None:
+        """Under which name the program is kept; None: it is not, or only by JAX."""
         import jax
 
-        donated, kept, inputs, counters = args
         if self.device is None or self.device.platform != "cpu" or self.moves:
-            return  # elsewhere, JAX's own cache alone
-        leaves = jax.tree.leaves((donated, kept, inputs, self.lifted, counters))
-        shapes = [(tuple(leaf.shape), leaf.dtype) for leaf in leaves], [len(donated), len(kept), len(inputs)]
-        self._name = kept_programs.name_of(self.stage, (self._described, shapes, counters is None))
-        found = None if self._name is None else kept_programs.load(self._name)
-        if found is None:
-            return
+            return None
+        shapes = [(tuple(leaf.shape), leaf.dtype) for leaf in jax.tree.leaves(args)]
+        numbers = [None if part is None else len(part) for part in args]
+        return kept_programs.name_of(self.stage, (self._described, shapes, numbers))
+
+    def _to_keep(self) -> dict[str, Any]:
+        program = self._compiled
+        in_pieces = isinstance(program, pieces.Pieces)
+        return {
+            "check": None if self._check is None else self._check.kept(),
+            "pieces" if in_pieces else "whole": program.kept() if in_pieces else kept_programs.serialized(program),
+            "blocks": self.blocks,
+            "dead_outputs": self.dead_outputs,
+        }
+
+    def _take_over(self, kept: dict[str, Any] | None) -> bool:
+        if kept is None:
+            return False
         try:
-            check = None if found["check"] is None else Checks.of_kept(found["check"])
-            self._compiled = _of_kept(found["program"])
-        except Exception:  # as if it was not there
-            return
-        self._check, self._wants_check_first, self._name = check, False, None
-        self.blocks, self.dead_outputs = found["blocks"], found["dead_outputs"]
+            self._check = None if kept["check"] is None else Checks.of_kept(kept["check"])
+            in_pieces = "pieces" in kept
+            self._compiled = (
+                pieces.Pieces.of_kept(kept["pieces"]) if in_pieces else kept_programs.deserialized(kept["whole"])
+            )
+        except Exception:  # by another version of something: as if it was not there
+            self._check = None
+            return False
+        self.blocks, self.dead_outputs = kept["blocks"], kept["dead_outputs"]
+        return True
 
-    def _keep(self) -> None:
-        assert self._name is not None
-        kept_programs.save(
-            self._name,
-            lambda: {
-                "check": None if self._check is None else self._check.kept(),
-                "program": _kept(self._compiled),
-                "blocks": self.blocks,
-                "dead_outputs": self.dead_outputs,
-            },
-        )
-
-    def _compile(self, function: Any, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
-        """Have `function` compiled, whole or, if it is large, in pieces."""
+    def _program(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """`function` to be compiled when it is called; or, if it is large, compiled in pieces."""
         import jax
         from jax.extend.core import jaxpr_as_fun
 
         if len(self.steps) < MANY_INSTRUCTIONS:
-            self._finish(function, donated, kept, inputs, counters)
-            return
-        args = donated, kept, inputs, self.lifted, counters
+            return jax.jit(function, donate_argnums=(0,))
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
         results = jax.tree.structure(shapes)
         if len(closed.jaxpr.eqns) >= pieces.MANY_EQUATIONS:
-            given_away = [True] * len(jax.tree.leaves(donated))
+            given_away = [True] * len(jax.tree.leaves(args[0]))
             rest = len(closed.jaxpr.invars) - len(given_away)
             parts = pieces.Pieces(closed, results, given_away + [False] * rest)
             if parts.pay():
-                if self._name is None:
-                    parts.compile()
-                else:
-                    with kept_programs.Compiling() as compiling:
-                        parts.compile()
-                self._compiled = parts
-                if self._name is not None and compiling.is_new:
-                    self._keep()
-                return
+                parts.compile()
+                return parts
         whole = jaxpr_as_fun(closed)
 
         def traced(*args: Any) -> Any:
             return jax.tree.unflatten(results, whole(*jax.tree.leaves(args)))
 
-        self._finish(traced, *args[:3], counters)
-
-    def _finish(self, function: Any, donated: Any, kept: Any, inputs: Any, counters: Any) -> None:
-        import jax
-
-        self._compiled = jax.jit(function, donate_argnums=(0,))
-        if self._name is None:
-            return
-        lowered = self._compiled.lower(donated, kept, inputs, self.lifted, counters)
-        with kept_programs.Compiling() as compiling:
-            self._compiled = lowered.compile()
-        if compiling.is_new:
-            self._keep()
+        return jax.jit(traced, donate_argnums=(0,))
 
     def _trace(
         self, donated: list[Any], kept: list[Any], inputs: list[Any], lifted: list[Any], counters: Any
@@ -285,14 +276,6 @@ class Program:
             tracer.values.stack(jnp, r) if type(r) is tuple else jnp.asarray(values[r]) for r in self.write_registers
         ]
         return [*outputs, used], writes, checks
-
-
-def _kept(compiled: Any) -> Any:
-    return compiled.kept() if isinstance(compiled, pieces.Pieces) else kept_programs.serialized(compiled)
-
-
-def _of_kept(kept: Any) -> Any:
-    return pieces.Pieces.of_kept(kept) if isinstance(kept, dict) else kept_programs.deserialized(kept)
 
 
 def _by_key(keys: Sequence[Any], registers: Mapping[str, Register]) -> tuple[Any, ...]:

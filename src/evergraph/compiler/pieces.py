@@ -14,7 +14,6 @@ piece are arrays; an array that only one more piece looks at is given away to it
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.compiler import kept_programs
+from evergraph.ops.processors import processors
 
 # Programs of fewer equations stay whole; and others if more than this part of their equations is in pieces that differ,
 # unless there are very many. CPU seconds to compile the training step of a Transformer of four layers, of 1,823
@@ -302,6 +302,5 @@ def _compiled(pieces: Sequence[tuple[Callable[..., Any], Sequence[Any], tuple[in
             examples = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inputs]
             return jax.jit(piece_of_program, donate_argnums=given_away).lower(*examples).compile()
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(cores, thread_name_prefix="evergraph-compile") as pool:
+    with ThreadPoolExecutor(processors(), thread_name_prefix="evergraph-compile") as pool:
         return list(pool.map(compiled, pieces))

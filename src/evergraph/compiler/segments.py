@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from evergraph.compiler.interpret import Work, holds, interpret_one, leave_out
+from evergraph.compiler import interpret
+from evergraph.compiler.interpret import Work, bring_home, interpret_one, leave_out, patience, runs
 from evergraph.compiler.plan import Instruction, Register
 from evergraph.compiler.tracing import Counters, Tracer, is_known
 from evergraph.ops.control_flow import DEAD
@@ -51,12 +52,8 @@ MOST_WITH_PARTS = 64
 MOST_LOOKS = 3
 # Only integers of so few elements are remembered: they may be shapes, axes, places.
 REMEMBERED = 16
-# Seconds, on one core: to compile an instruction, to interpret one, for an element that it makes (see executor.py).
-COMPILING, AN_OP, AN_ELEMENT = 5e-3, 3e-6, 1.5e-9
+# Seconds that it takes to import JAX, and to run a program, whatever it does.
 IMPORTING = 0.5
-EAGERNESS = 1.0  # 0: a segment is compiled the second time it runs
-MOST_PATIENCE = 200
-# Running a program costs this much, whatever it does.
 DISPATCH = 40e-6
 
 
@@ -127,7 +124,7 @@ class _Meeting:
         self.runs = 0
         self.patience = 1
         self.is_hopeless = False
-        self.work: tuple[int, int] = (0, 0)
+        self.work = Work()  # what interpreting it is
         self.program: _Program | None = None
 
 
@@ -144,52 +141,52 @@ class Segment:
         inner: Parts | None = None,
         in_loop: bool = False,
     ) -> None:
-        self.in_loop = in_loop
+        self.instructions = [dataclasses.replace(i, overwrites=()) for i in instructions]
+        self.inputs, self.static_inputs, self.outputs, self.constants = inputs, static_inputs, outputs, constants
         self.inner = inner  # how it runs for signatures that it is not compiled for
-        instructions = [dataclasses.replace(i, overwrites=()) for i in instructions]
-        self.instructions, self.inputs, self.outputs, self.constants = instructions, inputs, outputs, constants
-        self.static_inputs = static_inputs
-        self.guards = instructions[0].guards
+        self.in_loop = in_loop
         self.meetings: dict[Any, _Meeting] = {}
+        self.x64: Any = None
 
     def run(self, registers: list[Any], work: Work | None) -> None:
-        if self.guards and not all(holds(registers[r], side) for r, side in self.guards):
+        if not runs(self.instructions[0], registers):
             for instruction in self.instructions:
                 leave_out(instruction, registers)
             return
-        static = self.static_inputs
-        try:
-            if static:
-                key: Any = tuple(
-                    [
-                        (registers[r].shape, np.asarray(registers[r]).tobytes()) if r in static else registers[r].shape
-                        for r in self.inputs
-                    ]
-                )
-            else:
-                key = tuple([registers[r].shape for r in self.inputs])
-        except AttributeError:  # a variable without value, or what a branch not taken left: the ops know what to say
+        meeting = self._meeting(registers)
+        if meeting is None or meeting.is_hopeless:
             self.interpret(registers, work)
             return
+        if meeting.program is None:
+            meeting.runs += 1
+            if meeting.runs == 1:
+                self._measure(meeting, registers, work)
+                return
+            if meeting.runs <= meeting.patience or not self._compile(meeting, registers):
+                self.interpret(registers, work)
+                return
+        self._run_program(meeting, registers, work)
+
+    def _meeting(self, registers: list[Any]) -> _Meeting | None:
+        """The present signature; None if the segment is not to be compiled for it."""
+        static = self.static_inputs
+        try:
+            key = tuple(
+                [
+                    (registers[r].shape, np.asarray(registers[r]).tobytes()) if r in static else registers[r].shape
+                    for r in self.inputs
+                ]
+            )
+        except AttributeError:  # a variable without value, or what a branch not taken left: the ops know what to say
+            return None
         meeting = self.meetings.get(key)
         if meeting is None:
             meeting = self.meetings[key] = _Meeting()
+        return None if meeting.program is None and self.has_too_many() else meeting
+
+    def _run_program(self, meeting: _Meeting, registers: list[Any], work: Work | None) -> None:
         program = meeting.program
-        if program is None:
-            if meeting.is_hopeless or self.has_too_many():
-                self.interpret(registers, work)
-                return
-            meeting.runs += 1
-            if meeting.runs <= meeting.patience:
-                if meeting.runs > 1 and self.inner is not None:
-                    self.interpret(registers, work)
-                else:
-                    self._measure(meeting, registers, work)
-                return
-            program = self._compile(meeting, registers)
-            if program is None:
-                self.interpret(registers, work)
-                return
+        assert program is not None
         results: Any = ()
         if program.outputs or program.is_checked:
             with self.x64(True):
@@ -202,8 +199,8 @@ class Segment:
         for register, known in program.known:
             registers[register] = known
         if work is not None:
-            work.ops += meeting.work[0]
-            work.elements += meeting.work[1]
+            work.ops += meeting.work.ops
+            work.elements += meeting.work.elements
 
     def has_too_many(self) -> bool:
         return len(self.meetings) > (MOST_SIGNATURES if self.inner is None else MOST_WITH_PARTS)
@@ -220,21 +217,19 @@ class Segment:
             interpret_one(instruction, registers, None, [], work)
 
     def _measure(self, meeting: _Meeting, registers: list[Any], work: Work | None) -> None:
-        own = Work()
+        own = meeting.work
         self._op_by_op(registers, own)
-        meeting.work = own.ops, own.elements
-        interpreting = max(own.ops, 1) * AN_OP + own.elements * AN_ELEMENT
         if self.in_loop:  # as much may go into interpreting as into compiling, the first time with all that this needs
             importing = 0.0 if "jax" in sys.modules else IMPORTING
-            patience = (importing + COMPILING * len(self.instructions)) / interpreting
+            meeting.patience = round((importing + interpret.COMPILING * len(self.instructions)) / own.seconds())
         else:
-            patience = min(MOST_PATIENCE, 2 * COMPILING * len(self.instructions) / interpreting)
-        meeting.patience = max(1, round(patience * EAGERNESS))
+            meeting.patience = patience(len(self.instructions), own.seconds())
         if work is not None:
             work.ops += own.ops
             work.elements += own.elements
 
-    def _compile(self, meeting: _Meeting, registers: list[Any]) -> _Program | None:
+    def _compile(self, meeting: _Meeting, registers: list[Any]) -> bool:
+        """Compile for the present signature; whether that is any good."""
         import jax
         import jax.numpy as jnp
 
@@ -272,14 +267,13 @@ class Segment:
                 compiled.lower(*[registers[r] for r in made.dynamic])
         except Exception:  # what is wrong with the values, the ops themselves say best
             meeting.is_hopeless = True
-            return None
-        ops, elements = meeting.work
-        if made.outputs and ops * AN_OP + elements * AN_ELEMENT < DISPATCH:
+            return False
+        if made.outputs and meeting.work.seconds() < DISPATCH:
             meeting.is_hopeless = True
-            return None
+            return False
         made.compiled = compiled
         meeting.program = made
-        return made
+        return True
 
 
 class Step:
@@ -294,7 +288,8 @@ class Step:
 class Parts:
     """A stage, or the body of a loop, taken to pieces."""
 
-    def __init__(self, steps: list[Step | Segment], frees: list[tuple[Register, ...]]) -> None:
+    def __init__(self, steps: Sequence[Step | Segment], frees: Sequence[tuple[Register, ...]]) -> None:
+        """`frees`: what can be let go of after each step."""
         self.steps = list(zip(steps, frees, strict=True))
         self.segments = [step for step in steps if isinstance(step, Segment)]
 
@@ -332,7 +327,7 @@ def _pass_on(
 ) -> None:
     """An instruction whose operand stays where it is."""
     instruction = step.instruction
-    if instruction.guards and not all(holds(registers[r], side) for r, side in instruction.guards):
+    if not runs(instruction, registers):
         leave_out(instruction, registers)
         return
     bring_home(registers, step.homes)
@@ -351,14 +346,6 @@ def _pass_on(
             registers[register] = value
     if work is not None:
         work.ops += 1
-
-
-def bring_home(registers: list[Any], which: Iterable[Register]) -> None:
-    """Have NumPy arrays where JAX's are."""
-    for register in which:
-        value = registers[register]
-        if type(value) is not np.ndarray and hasattr(value, "block_until_ready"):
-            registers[register] = np.asarray(value)
 
 
 class LoopParts(NamedTuple):

@@ -434,8 +434,8 @@ class BundleReader:
         """
         entry = self._entry(name)
         if entry.slices:
-            parts = [part] if part in entry.slices else entry.slices
-            entries = [self._entry_of(p.key(name), name) for p in parts if p is not None]
+            parts = [part] if part is not None and part in entry.slices else entry.slices
+            entries = [self._entry_of(p.key(name), name) for p in parts]
         else:
             entries = [entry]
         scratch = np.empty(CHUNK, np.uint8)

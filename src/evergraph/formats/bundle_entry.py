@@ -9,14 +9,11 @@ would take to look into a checkpoint; and of a list of 20,000 names with their s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from evergraph.formats import ordered, varint
+from evergraph.formats import ordered, varint, wire
 from evergraph.formats.slices import Slice
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(slots=True)
@@ -40,11 +37,11 @@ class Entry:
         out = encoded_head(self.dtype, self.shape)
         for tag, value in ((b"\x18", self.shard), (b"\x20", self.offset), (b"\x28", self.size)):
             if value:
-                out += tag + varint.encoded(value & 0xFFFF_FFFF_FFFF_FFFF)
+                out += tag + wire.integer(value)
         if self.crc:
             out += b"\x35" + self.crc.to_bytes(4, "little")
         for part in self.slices:
-            out += _message(7, b"".join(map(_extent, *part)))
+            out += wire.message(7, b"".join(map(_extent, *part)))
         return out
 
 
@@ -58,8 +55,8 @@ class Header:
     min_consumer: int = 0
 
     def encoded(self) -> bytes:
-        version = _number(1, self.producer) + _number(2, self.min_consumer)
-        return _number(1, self.shards) + _number(2, self.endianness) + _message(3, version)
+        version = wire.number(1, self.producer) + wire.number(2, self.min_consumer)
+        return wire.number(1, self.shards) + wire.number(2, self.endianness) + wire.message(3, version)
 
 
 def decoded(data: bytes) -> Entry:
@@ -76,7 +73,7 @@ def decoded(data: bytes) -> Entry:
         return entry
     entry = Entry(0, ())
     seen = set()
-    for number, value in _fields(data):
+    for number, value in wire.fields(data):
         if number in seen and number in (1, 2):  # `type_and_shape` takes the first for the only one
             raise ValueError("an entry has two types or shapes")
         seen.add(number)
@@ -86,11 +83,11 @@ def decoded(data: bytes) -> Entry:
             case 2, bytes():
                 entry.shape = _shape(value)
             case 3, int():
-                entry.shard = _signed(value)
+                entry.shard = wire.signed(value)
             case 4, int():
-                entry.offset = _signed(value)
+                entry.offset = wire.signed(value)
             case 5, int():
-                entry.size = _signed(value)
+                entry.size = wire.signed(value)
             case 6, int():
                 entry.crc = value
             case 7, bytes():
@@ -141,54 +138,29 @@ def decoded_header(data: bytes) -> Header:
     Raises:
         ValueError: for bytes that are none.
     """
-    top = dict(_fields(data))
+    top = dict(wire.fields(data))
     version = top.get(3, b"")
     if not isinstance(version, bytes):
         raise ValueError("a version is damaged")
-    inner = dict(_fields(version))
+    inner = dict(wire.fields(version))
     numbers = [top.get(1, 0), top.get(2, 0), inner.get(1, 0), inner.get(2, 0)]
-    shards, endianness, producer, min_consumer = (_signed(n) if isinstance(n, int) else -1 for n in numbers)
+    shards, endianness, producer, min_consumer = (wire.signed(n) if isinstance(n, int) else -1 for n in numbers)
     return Header(shards, endianness, producer, min_consumer)
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message: number and value, a string of bytes for a text or a message."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = varint.decoded(data, at)
-        match tag & 7:
-            case 0:
-                value, at = varint.decoded(data, at)
-                yield tag >> 3, value & 0xFFFF_FFFF_FFFF_FFFF
-                continue
-            case 2:
-                size, at = varint.decoded(data, at)
-            case 1:
-                size = 8
-            case 5:
-                size = 4
-            case kind:
-                raise ValueError(f"a field is of unknown kind {kind}")
-        if at + size > end:
-            raise ValueError("a field ends outside of its message")
-        part = data[at : at + size]
-        yield tag >> 3, part if tag & 7 == _BYTES else int.from_bytes(part, "little")
-        at += size
 
 
 @lru_cache(1024)
 def encoded_head(dtype: int, shape: tuple[int, ...]) -> bytes:
     """The start of an entry, which is the same for all tensors of a type and shape."""
-    return _number(1, dtype) + _message(2, b"".join(_message(2, _number(1, size)) for size in shape))
+    return wire.number(1, dtype) + wire.message(2, b"".join(wire.message(2, wire.number(1, size)) for size in shape))
 
 
 @lru_cache(1024)
 def _shape(data: bytes) -> tuple[int, ...]:
     sizes = []
-    for number, value in _fields(data):
+    for number, value in wire.fields(data):
         if number == 2 and isinstance(value, bytes):
-            size = next((v for n, v in _fields(value) if n == 1), 0)
-            sizes.append(_signed(size) if isinstance(size, int) else -1)
+            size = next((v for n, v in wire.fields(value) if n == 1), 0)
+            sizes.append(wire.signed(size) if isinstance(size, int) else -1)
         elif number == 3 and value:
             raise ValueError("a tensor of unknown rank cannot be saved")
     if len(sizes) > 254 or any(size < 0 for size in sizes):
@@ -197,28 +169,17 @@ def _shape(data: bytes) -> tuple[int, ...]:
 
 
 def _slice(data: bytes) -> Slice:
-    extents = [dict(_fields(value)) for number, value in _fields(data) if number == 1 and isinstance(value, bytes)]
+    extents = [
+        dict(wire.fields(value)) for number, value in wire.fields(data) if number == 1 and isinstance(value, bytes)
+    ]
     found = [(e.get(1, 0), e.get(2, ordered.FULL)) for e in extents]
     numbers = [(start, length) for start, length in found if isinstance(start, int) and isinstance(length, int)]
     if len(numbers) < len(found):
         raise ValueError("a slice is damaged")
-    return Slice(tuple(_signed(start) for start, _ in numbers), tuple(_signed(length) for _, length in numbers))
+    return Slice(tuple(wire.signed(start) for start, _ in numbers), tuple(wire.signed(length) for _, length in numbers))
 
 
 def _extent(start: int, length: int) -> bytes:
     if length == ordered.FULL:
-        return _message(1, b"")
-    return _message(1, _number(1, start) + b"\x10" + varint.encoded(length))
-
-
-def _number(number: int, value: int) -> bytes:
-    """A field of a number; zeros are left out."""
-    return bytes([number << 3]) + varint.encoded(value & 0xFFFF_FFFF_FFFF_FFFF) if value else b""
-
-
-def _message(number: int, data: bytes) -> bytes:
-    return bytes([number << 3 | _BYTES]) + varint.encoded(len(data)) + data
-
-
-def _signed(value: int) -> int:
-    return value if value < 1 << 63 else value - (1 << 64)
+        return wire.message(1, b"")
+    return wire.message(1, wire.number(1, start) + b"\x10" + wire.integer(length))

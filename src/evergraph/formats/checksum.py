@@ -5,12 +5,13 @@ A stored checksum is *masked* (rotated, plus a constant), since the CRC of data 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import google_crc32c
 import numpy as np
 
-DELTA = 0xA282EAD8
+_DELTA = 0xA282EAD8
+_Crc = TypeVar("_Crc", int, np.ndarray)  # an array of uint32
 
 
 def crc32c(data: Any, start: int = 0) -> int:
@@ -20,18 +21,18 @@ def crc32c(data: Any, start: int = 0) -> int:
     return int(google_crc32c.extend(start, data))
 
 
-def mask(crc: int) -> int:
+def mask(crc: _Crc) -> _Crc:
     """The form in which a checksum is stored.
 
     >>> unmask(mask(123)) == 123
     True
     """
-    return ((crc >> 15 | crc << 17) + DELTA) & 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + _DELTA) & 0xFFFFFFFF
 
 
-def unmask(stored: int) -> int:
+def unmask(stored: _Crc) -> _Crc:
     """The checksum that `stored` stands for."""
-    rotated = (stored - DELTA) & 0xFFFFFFFF
+    rotated = (stored - _DELTA) & 0xFFFFFFFF
     return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
 
 

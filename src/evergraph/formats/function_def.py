@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evergraph.formats import messages
@@ -70,6 +70,14 @@ def function_def_of(
     for position, t in enumerate(arguments):
         _write_shape(proto.arg_attr[position].attr["_output_shapes"].list.shape.add(), t.static_shape)
     return proto
+
+
+def references(node: Any) -> Iterator[Any]:
+    """The messages in the attributes of a `NodeDef` that name functions."""
+    for attr in node.attr.values():
+        if attr.HasField("func"):
+            yield attr.func
+        yield from attr.list.func
 
 
 def _write_attribute(proto: Any, value: bool | int | float | str | bytes) -> None:

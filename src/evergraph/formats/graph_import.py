@@ -17,7 +17,7 @@ from evergraph.formats.graphdef import attr_from_proto
 from evergraph.framework import convert, errors, opdefs, shapes
 from evergraph.framework.api import public
 from evergraph.framework.dtypes import DType
-from evergraph.framework.graph import Graph, get_default_graph
+from evergraph.framework.graph import GRAPH_DEF_VERSION, Graph, get_default_graph
 from evergraph.framework.opdefs import Arg, OpDef
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
@@ -68,7 +68,6 @@ def import_graph_def(
         return _Import(graph, graph_def, scope, _mapped_tensors(given)).elements(wanted)
 
 
-CURRENT_VERSION = 134  # of GraphDefs, in TF 1.15
 _TENSOR_NAME = re.compile(r"[^:]+:[0-9]+")
 
 # Resources whose ops once had a scalar shape: graphs of then say so, and TF lets them.
@@ -87,9 +86,9 @@ def _checked_message(graph_def: Any) -> Any:
     if getattr(getattr(graph_def, "DESCRIPTOR", None), "full_name", "") != "tensorflow.GraphDef":
         raise TypeError("graph_def must be a GraphDef proto.")
     versions = graph_def.versions
-    if versions.min_consumer > CURRENT_VERSION:
+    if versions.min_consumer > GRAPH_DEF_VERSION:
         raise ValueError(
-            f"GraphDef min consumer version {versions.min_consumer} above current version {CURRENT_VERSION} for "
+            f"GraphDef min consumer version {versions.min_consumer} above current version {GRAPH_DEF_VERSION} for "
             "TensorFlow 1.15.5.  Please upgrade TensorFlow."
         )
     if versions.producer < 0:

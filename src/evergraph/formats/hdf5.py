@@ -20,11 +20,16 @@ import numpy as np
 from evergraph.formats import files
 from evergraph.framework import errors
 
+NO_H5PY = 'HDF5 files need the package h5py: pip install "evergraph[keras]"'
 _SCRIPT = Path(__file__).with_name("hdf5_process.py")
 
 
 class Hdf5Reader:
     """The arrays of an HDF5 file, each read when it is asked for.
+
+    Args:
+        path: the file, which is opened now.
+        named: what errors call it, if it is a part of another file.
 
     Raises:
         NotFoundError, PermissionDeniedError: as the file system says.
@@ -32,12 +37,13 @@ class Hdf5Reader:
         ImportError: if the package h5py is not there.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = files.local(path)
-        with files.translated(self.path), open(self.path, "rb"):
+    def __init__(self, path: str, named: str = "") -> None:
+        path = files.local(path)
+        self.path = named or path
+        with files.translated(path), open(path, "rb"):
             pass
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_SCRIPT), self.path],
+            [sys.executable, "-P", str(_SCRIPT), path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -50,7 +56,7 @@ class Hdf5Reader:
             raise
         if "missing" in found:
             self.close()
-            raise ImportError('HDF5 files need the package h5py: pip install "evergraph[keras]"')
+            raise ImportError(NO_H5PY)
         self.entries: dict[str, tuple[str, tuple[int, ...], int]] = {
             name: (kind, tuple(shape), size) for name, (kind, shape, size) in found["entries"].items()
         }

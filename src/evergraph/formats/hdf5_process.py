@@ -7,17 +7,17 @@ It answers on its standard output, with a line of JSON and, after that of an arr
 """
 
 import json
+import os
 import sys
 from typing import Any
 
 _MOST_AT_ONCE = 64 << 20  # bytes of an array that need no proof
-_RATIO = 1100  # what a byte of zlib's data can become
+ZLIB_RATIO = 1100  # what a byte of zlib's data can become
 
 
 def _limit(path: str) -> None:
     """A damaged file may ask for any time and room."""
     try:
-        import os
         import resource
     except ImportError:  # not a Unix
         return
@@ -46,7 +46,7 @@ def _array(file: Any, name: str) -> tuple[dict[str, Any], bytes]:
     import numpy as np
 
     item = file[name]
-    if item.nbytes > _MOST_AT_ONCE and item.nbytes > _RATIO * max(1, item.id.get_storage_size()):
+    if item.nbytes > _MOST_AT_ONCE and item.nbytes > ZLIB_RATIO * max(1, item.id.get_storage_size()):
         stored = item.id.get_storage_size()
         raise ValueError(f"an array of {item.nbytes} bytes cannot be in the {stored} bytes that the file has of it")
     value = np.asarray(item[()])

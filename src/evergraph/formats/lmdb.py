@@ -19,7 +19,7 @@ from evergraph.formats.files import data_loss, local, translated
 from evergraph.framework import errors
 
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
-_BRANCH, _LEAF, _OVERFLOW, _META = 1, 2, 4, 8
+_BRANCH, _LEAF = 1, 2
 _BIG, _SUB, _DUPLICATES = 1, 2, 4
 _HEAD = 16
 _NO_PAGE = 0xFFFF_FFFF_FFFF_FFFF
@@ -80,11 +80,13 @@ class _Tree:
         if self._root == _NO_PAGE:
             return
         left = self.entries  # no more than the database says: damaged pages may lead in circles
+        pages_left = len(self._pages) // self._size  # each is in the tree once
         waiting = [(self._root, 1)]
         while waiting:
             number, depth = waiting.pop()
             at = number * self._size
-            if depth > min(self._depth, 64) or at + self._size > len(self._pages):
+            pages_left -= 1
+            if depth > min(self._depth, 64) or pages_left < 0 or at + self._size > len(self._pages):
                 raise self._damaged(f"page {number} is not in the tree, or not in the file")
             flags, end = struct.unpack_from("<HH", self._pages, at + 10)
             if not _HEAD <= end <= self._size:

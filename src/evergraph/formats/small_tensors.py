@@ -17,7 +17,7 @@ import google_crc32c
 import numpy as np
 
 from evergraph.formats import bundle_entry
-from evergraph.formats.checksum import DELTA
+from evergraph.formats.checksum import mask
 from evergraph.framework import dtypes
 from evergraph.framework.dtypes import DType
 
@@ -51,12 +51,8 @@ def packed(arrays: Sequence[np.ndarray], kinds: Sequence[DType], offset: int) ->
         if head is None:
             head = heads[key] = bundle_entry.encoded_head(*key)
         own.append(head)
-    tails = _encoded_tails(offsets, sizes, _masked(crcs))
+    tails = _encoded_tails(offsets, sizes, mask(crcs))
     return b"".join(data), [head + tail for head, tail in zip(own, tails, strict=True)]
-
-
-def _masked(crcs: np.ndarray) -> np.ndarray:
-    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(DELTA)
 
 
 def _encoded_tails(offsets: np.ndarray, sizes: np.ndarray, crcs: np.ndarray) -> list[bytes]:
@@ -207,5 +203,5 @@ def read(file: BinaryIO, found: Places, heads: Sequence[Head | None], chosen: np
                 values[number] = value
             crcs[at:upto] = sums
             at = upto
-    wrong = chosen[_masked(crcs) != found.crcs[chosen]]
+    wrong = chosen[mask(crcs) != found.crcs[chosen]]
     return int(wrong.min()) if wrong.size else -1

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import google_crc32c
 import numpy as np
 
-from evergraph.formats.checksum import DELTA, mask, masked_crc32c, unmask
+from evergraph.formats.checksum import mask, masked_crc32c, unmask
 from evergraph.formats.files import data_loss, translated
 from evergraph.framework import errors
 
@@ -202,8 +202,7 @@ class _Together:
         for at in (starts - 12, starts - 8, starts - 4):
             words[at] = 0
         words[starts] = ~words[starts]
-        states = words[stops] - np.uint32(DELTA)
-        words[stops] = ~(states >> np.uint32(17) | states << np.uint32(15))
+        words[stops] = ~unmask(words[stops])
         # The function inverts the state before and after.
         return bool(google_crc32c.extend(0xFFFFFFFF, row) == 0xFFFFFFFF)
 
@@ -218,12 +217,8 @@ def _words(raw: Any) -> np.ndarray:
     return np.ndarray((len(raw) - 3,), "<u4", raw, strides=(1,))
 
 
-def _masked(crcs: np.ndarray) -> np.ndarray:
-    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(DELTA)
-
-
 def _checksums(records: list[bytes]) -> np.ndarray:
-    return _masked(np.fromiter(map(google_crc32c.value, records), np.uint32, len(records)))
+    return mask(np.fromiter(map(google_crc32c.value, records), np.uint32, len(records)))
 
 
 @cache
@@ -254,7 +249,7 @@ def _computed_checksums_of_lengths(lengths: np.ndarray) -> np.ndarray:
         lengths = lengths >> 8
         if not lengths.any():
             break
-    return _masked(crcs)
+    return mask(crcs)
 
 
 def _filled(rest: bytes, wanted: int, chunks: Iterator[bytes]) -> bytes:

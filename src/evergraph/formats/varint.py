@@ -7,10 +7,13 @@ _SHORT = [bytes([value]) for value in range(0x80)]
 
 def encoded(value: int) -> bytes:
     """
+    Raises:
+        ValueError: for a negative integer.
+
     >>> encoded(300)
     b'\\xac\\x02'
     """
-    if value < 0x80:
+    if 0 <= value < 0x80:
         return _SHORT[value]
     out = bytearray()
     while value >= 0x80:

@@ -70,6 +70,18 @@ class FunctionGraph(Graph):
         self.arguments.append(made)
         return made
 
+    def argument_like(self, t: Tensor) -> Tensor:
+        """One more argument that the caller gives, for what `t` is."""
+        made = self.placeholder_like(t)
+        self.arguments.append(made)
+        return made
+
+    def placeholder_like(self, t: Tensor, name: str | None = None) -> Tensor:
+        """What stands for `t`, of another graph, without being an argument yet."""
+        made = self._placeholder(t.dtype, t.static_shape, t.op.name if name is None else name)
+        made._handle_data = t._handle_data
+        return made
+
     def _placeholder(self, kind: DType, shape: Shape, name: str) -> Tensor:
         opdef = opdefs.lookup("Placeholder")
         assert opdef is not None
@@ -90,8 +102,7 @@ class FunctionGraph(Graph):
         if self._by_value or self._copies_constants and t_here.op.type == "Const":
             found = self._copied(t_here)
         else:
-            found = self._placeholder(t_here.dtype, t_here.static_shape, t_here.op.name.rpartition("/")[2])
-            found._handle_data = t_here._handle_data
+            found = self.placeholder_like(t_here, t_here.op.name.rpartition("/")[2])
             self.arguments.append(found)
             self._outside[found] = t
             if t_here.op.type == "VarHandleOp":

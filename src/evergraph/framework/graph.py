@@ -23,6 +23,7 @@ from evergraph.framework.operation import NAME, SCOPE_NAME, Operation
 from evergraph.framework.tensor import Tensor
 
 SEED_OF_UNSEEDED_GRAPH = 87654321
+GRAPH_DEF_VERSION = 134  # of TF 1.15
 
 
 class Graph:
@@ -53,7 +54,7 @@ class Graph:
         self._functions: dict[str, Any] = {}
         self._building_function = False
         self._builds_by_functions = False  # whether `cond` and `while_loop` make If and While ops
-        self._producer = 134  # TF 1.15's GraphDef version
+        self._producer = GRAPH_DEF_VERSION
         self._min_consumer = 0
         self._attachments: dict[str, Any] = {}  # what higher layers remember of this graph, by their own key
 

@@ -218,15 +218,15 @@ def cond(
     >>> sess.run(tf.cond(x < 5, lambda: x * 10, lambda: x + 1))
     30
     """
-    if control_flow_v2_enabled():
-        from evergraph.ops.functions import functional_cond
-
-        return functional_cond.cond(pred, true_fn, false_fn, name)
     true_fn = _one_of(true_fn, fn1, "true_fn", "fn1")
     false_fn = _one_of(false_fn, fn2, "false_fn", "fn2")
     for label, function in (("true_fn", true_fn), ("false_fn", false_fn)):
         if not callable(function):
             raise TypeError(f"{label} must be callable.")
+    if control_flow_v2_enabled():
+        from evergraph.ops.functions import functional_cond
+
+        return functional_cond.cond(pred, true_fn, false_fn, name)
     with name_scope(name, "cond", [pred]):
         if isinstance(pred, bool):
             raise TypeError("pred must not be a Python bool")

@@ -17,10 +17,12 @@ import numpy as np
 
 from evergraph.ops.opdef import collectors, kernel_error, require
 
+NONE: frozenset[int] = frozenset()
+
 
 class _Overwriting(threading.local):
     log: list[tuple[np.ndarray, Any, np.ndarray]] | None = None
-    arrays: frozenset[int] = frozenset()  # by identity: those that may be written into
+    arrays: frozenset[int] = NONE  # by identity: those that may be written into
 
 
 overwriting = _Overwriting()
@@ -34,7 +36,7 @@ class Overwriting:
 
     def __enter__(self) -> None:
         self._around = overwriting.log, overwriting.arrays
-        overwriting.log, overwriting.arrays = [], frozenset()
+        overwriting.log, overwriting.arrays = [], NONE
 
     def __exit__(self, kind: Any, *_: object) -> None:
         if kind is not None:

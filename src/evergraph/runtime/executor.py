@@ -18,7 +18,7 @@ a clock, so that a program's numbers repeat from run to run (but for the last bi
   run op by op: its program is there, and only has to be read;
 - a stage that keeps changing its signature is compiled for the first `FEW_SIGNATURES`; after that a signature has to
   come back so often that compiling pays: twice as many times as interpreting goes into compiling, both by rule of
-  thumb.
+  thumb. Until then, and where the whole cannot be one program, parts of it are compiled (compiler/segments.py).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ import numpy as np
 
 from evergraph.compiler import disk_cache
 from evergraph.compiler.gathering import parts_of_stage
-from evergraph.compiler.interpret import Work, interpret
+from evergraph.compiler.interpret import MOST_PATIENCE, Work, at_home, bring_home, interpret, patience
 from evergraph.compiler.lower import Program
 from evergraph.compiler.plan import Plan, Stage, every
-from evergraph.compiler.segments import OBSERVED, Observation, Parts
+from evergraph.compiler.segments import Observation
 from evergraph.compiler.stages import HOST, HOST_STATE
 from evergraph.framework import errors
 from evergraph.framework.frames import built_at
@@ -57,9 +57,6 @@ BIG_ELEMENTS = 32 << 20
 # NumPy takes 15, 36 and 64 ms CPU for 2**20 uniforms, normals and truncated normals, compiled kernels 6, 12 and 18.
 BIG_DRAW = 4 << 20
 FEW_SIGNATURES = 3
-# Seconds, on one EPYC core: to compile an instruction, to interpret an op, and for an element that it makes.
-COMPILING, AN_OP, AN_ELEMENT = 5e-3, 3e-6, 1.5e-9
-MOST_PATIENCE = 200
 LONGEST_CHAIN = 500
 # A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a
 # small convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than
@@ -213,9 +210,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
     program = choice.program
     if program is None:
         if choice.stays_interpreted:
-            parts = _parts(plan, stage) if choice.in_parts else None
-            look = Work() if choice.in_parts and parts is None else None
-            _interpret(plan, stage, state, registers, look, parts=parts)
+            _interpret(plan, stage, state, registers, look=choice.in_parts)
             return
         choice.runs += 1
         threshold = (
@@ -228,14 +223,14 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         if choice.runs <= threshold:
             work = Work()
             required = collectors.required
-            _interpret(plan, stage, state, registers, work, parts=_parts(plan, stage))
+            _interpret(plan, stage, state, registers, work, look=len(stage.executables) > 1)
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
             choice.mean_elements = work.elements / max(work.ops, 1)
-            interpreting = max(work.ops, 1) * AN_OP + work.elements * AN_ELEMENT
-            compiling = COMPILING * sum(1 for _ in every(stage.instructions))
-            saved = interpreting / 2 if stage.parts is not None and stage.parts.segments else interpreting
-            choice.patience = max(1, min(MOST_PATIENCE, round(2 * compiling / saved)))
+            saved = work.seconds()
+            if stage.parts is not None and stage.parts.segments:
+                saved /= 2
+            choice.patience = patience(sum(1 for _ in every(stage.instructions)), saved)
             choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
@@ -368,7 +363,7 @@ def _run_host_stage(
     plan: Plan, stage: Stage, state: State, registers: list[Any], timings: list[Any] | None, run: Running | None
 ) -> None:
     """Host ops that leave nothing in a variable. They run outside the lock, since some of them may have to wait."""
-    _bring_home(stage, registers)
+    bring_home(registers, stage.inputs)
     if stage.reads:
         with state.lock:
             _read_variables(plan, stage, state, registers)
@@ -377,32 +372,15 @@ def _run_host_stage(
     interpret(stage, registers, None, None if timings is None else Work(timings), run)
 
 
-def _bring_home(stage: Stage, registers: list[Any]) -> None:
-    for register in stage.inputs:
-        value = registers[register]
-        if type(value) is not np.ndarray and hasattr(value, "block_until_ready"):
-            registers[register] = np.asarray(value)
-
-
-def _parts(plan: Plan, stage: Stage) -> Parts | None:
-    """The parts of a stage of which enough has been seen."""
-    parts: Parts | None = stage.parts
-    if parts is not None and parts.is_misjudged() and stage.seen.look_again():
-        parts = stage.parts = None
-    if parts is None and stage.seen is not None and stage.seen.turns >= OBSERVED:
-        parts = stage.parts = parts_of_stage(stage, plan.registers)
-    return parts
-
-
-def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any], at_home: bool = True) -> None:
+def _read_variables(plan: Plan, stage: Stage, state: State, registers: list[Any], to_home: bool = True) -> None:
     variables = state.variables
     for key, register in zip(stage.reads, stage.read_registers, strict=True):
         value = variables.get(key)
         if value is None:
             if key not in stage.optional_reads and key not in stage.guarded_reads:
                 raise uninitialized(plan, state, key, None)
-        elif (at_home or type(value) is Row) and hasattr(value, "block_until_ready"):
-            value = np.asarray(value)
+        elif to_home or type(value) is Row:
+            value = at_home(value)
         registers[register] = value
 
 
@@ -414,13 +392,14 @@ def _interpret(
     work: Work | None = None,
     commit: bool = True,
     deadline: float | None = None,
-    parts: Parts | None = None,
+    look: bool = False,
 ) -> None:
-    """Go through a stage op by op, or through its parts."""
+    """Go through a stage op by op; with `look`, look which parts of it can be compiled, and later go through those."""
+    parts = parts_of_stage(stage, plan.registers) if look else None
     seen = None
     if parts is None:
-        _bring_home(stage, registers)
-        if work is not None and work.timings is None:
+        bring_home(registers, stage.inputs)
+        if look:
             seen = stage.seen = stage.seen or Observation()
             seen.turns += 1
     run = Running(state.resources, caller(state, deadline, run_plan), deadline) if stage.needs_run else None
@@ -428,7 +407,7 @@ def _interpret(
         interpret(stage, registers, None, work, run, seen, parts)
         return
     with state.lock:
-        _read_variables(plan, stage, state, registers, at_home=parts is None)
+        _read_variables(plan, stage, state, registers, to_home=parts is None)
         counters = state.counters(stage.random_ops) if stage.random_ops else None
         # What a scatter writes into a variable's own array is taken back if an op after it fails.
         with Overwriting() if commit else nullcontext():

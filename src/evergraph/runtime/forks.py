@@ -19,7 +19,16 @@ lost_its_threads = False
 """Whether this process was forked from one that had JAX loaded: XLA cannot run in it."""
 
 _PATIENCE = 5.0  # s, for a step that holds the lock
-_held: list[Any] = []
+
+
+class _Held(threading.local):
+    """What a thread that forks has locked; other threads may fork meanwhile."""
+
+    def __init__(self) -> None:
+        self.locks: list[Any] = []
+
+
+_held = _Held()
 
 _states: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -33,19 +42,19 @@ def _before() -> None:
     """In the parent: nothing may be half done, since what threads were at ends for the child."""
     for state in list(_states):
         if state.lock.acquire(timeout=_PATIENCE):
-            _held.append(state.lock)
+            _held.locks.append(state.lock)
         state.wait_until_computed()
 
 
 def _in_parent() -> None:
-    while _held:
-        _held.pop().release()
+    while _held.locks:
+        _held.locks.pop().release()
 
 
 def _in_child() -> None:
     global lost_its_threads
     lost_its_threads = lost_its_threads or "jax" in sys.modules
-    _held.clear()
+    _held.locks.clear()
     for state in list(_states):
         state.lock = threading.RLock()
         state.resources.after_fork()

@@ -27,8 +27,8 @@ from evergraph.compiler.plan import Instruction, Plan
 from evergraph.framework import errors
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.datasets.many import FEWEST, columns_of
 from evergraph.ops.datasets.ragged_column import LooseColumn, RaggedColumn
-from evergraph.ops.datasets.stacking import column_of
 from evergraph.ops.queues.element_queue import Element, ElementQueue, PriorityQueue
 from evergraph.ops.queues.queue_ops import held
 from evergraph.ops.readers.reader_state import Reader
@@ -42,14 +42,14 @@ from evergraph.runtime.straight import can_be_straight
 MOST = 128
 MOST_BYTES = 1 << 20  # of results: more would not stay in a core's cache
 MOST_ALONE = 16  # that are computed one by one: other threads could do some of them
-FEWEST = 4  # fewer elements are not worth putting together
-PATIENCE = 3
+PATIENCE = 3  # rounds that fail one after the other before elements are no longer put together
 
 _DEQUEUES = frozenset(("QueueDequeue", "QueueDequeueV2"))
 _READS = frozenset(("ReaderRead", "ReaderReadV2"))
 _ANY_READS = frozenset(("ReaderReadUpTo", "ReaderReadUpToV2")) | _READS
 _TAKES = frozenset("QueueDequeueMany QueueDequeueManyV2 QueueDequeueUpTo QueueDequeueUpToV2".split()) | _DEQUEUES
 _ENQUEUES = frozenset(("QueueEnqueue", "QueueEnqueueV2"))
+_ONLY_DIRECT = frozenset(("Identity", "Merge", "NoOp", "RefSwitch", "Switch"))
 _MAKERS = frozenset(
     f"{kind}{version}"
     for kind in (
@@ -137,9 +137,6 @@ def _refill(session: BaseSession, enqueue: Operation) -> Refill | None:
         return None
     made = [Sink(op, part, tuple((conditions[t], side) for t, side in tests)) for op, part, tests in sinks]
     return Refill(session, ends, source, made, middle, len(results))
-
-
-_ONLY_DIRECT = frozenset(("Identity", "Merge", "NoOp", "RefSwitch", "Switch"))
 
 
 def _behind(t: Tensor) -> tuple[Tensor, list[tuple[Tensor, bool]]]:
@@ -271,9 +268,7 @@ class Refill:
         if together is None or n < self._fewest:
             return None
         try:
-            kinds = [t.dtype for t in self._source.outputs]
-            parts = zip(zip(*taken, strict=True), kinds, together.ragged, strict=True)
-            columns = [RaggedColumn.of(c) if is_ragged else column_of(c, kind) for c, kind, is_ragged in parts]
+            columns = columns_of(taken, [t.dtype for t in self._source.outputs], together.ragged)
             made = together(columns, (), n, self._session._state)
             size = sum(column.nbytes for column in made) // n + 1
             rows = list(zip(*map(_separate, made), strict=True))

@@ -46,9 +46,13 @@ class _Restored(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What an op of a Saver restores; None if it does anything else. It holds for one state of the graph."""
+    """What an op of a Saver restores; None if it does anything else.
+
+    It holds for one state of the graph, and one tensor that is fed with the checkpoint's name.
+    """
 
     edits: int
+    filename: str
     restored: list[_Restored] | None
     on_devices: list[str]
     """The name of one op for each device that ops ask for."""
@@ -68,7 +72,7 @@ def restored_directly(session: BaseSession, restore_op: str, filename: str, pref
     graph = session.graph
     op = graph.get_operation_by_name(restore_op)
     found = _looked_at.get(op)
-    if found is None or found.edits != graph._edits:
+    if found is None or (found.edits, found.filename) != (graph._edits, filename):
         try:
             fed = graph.get_tensor_by_name(filename)
         except (KeyError, ValueError):
@@ -146,7 +150,7 @@ def _restored_by(restore_op: Operation, filename: Tensor, edits: int) -> _Found:
     restored = []
     asked: dict[Operation, Any] = {}  # names and slices of the ops that read
     asking: dict[str, str] = {}
-    nothing = _Found(edits, None, [])
+    nothing = _Found(edits, filename.name, None, [])
     for op in _leaves(restore_op):
         if op.type not in ("Assign", "AssignVariableOp") or op.control_inputs:
             return nothing
@@ -175,7 +179,7 @@ def _restored_by(restore_op: Operation, filename: Tensor, edits: int) -> _Found:
         restored.append(_Restored(key, name, parse(spec)[1] if spec else None, kind, declared.attrs.get("shape")))
     if len({r.key for r in restored}) < len(restored):
         return nothing
-    return _Found(edits, restored, list(asking.values()))
+    return _Found(edits, filename.name, restored, list(asking.values()))
 
 
 def _leaves(op: Operation) -> Iterator[Operation]:

@@ -18,7 +18,7 @@ class Served:
     Args:
         job: the server's job.
         task: its number there.
-        config: the `ConfigProto` of sessions that have none of their own.
+        config: a `ConfigProto`, whose time limit holds for sessions without one of their own.
     """
 
     def __init__(self, job: str, task: int, config: Any = None) -> None:

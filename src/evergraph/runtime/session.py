@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evergraph.compiler import malloc
+from evergraph.compiler.interpret import Timing
 from evergraph.compiler.plan import Plan, make_plan
 from evergraph.framework import errors, shapes, stacks
 from evergraph.framework.api import public
@@ -180,9 +181,9 @@ class BaseSession:
         where = call.fetches
         return computed[0] if where.single else where.values(computed)
 
-    def _execute(self, plan: Plan, fed: list[Any]) -> list[Any]:
+    def _execute(self, plan: Plan, fed: list[Any], timings: list[Timing] | None = None, timeout: int = 0) -> list[Any]:
         try:
-            return execute(plan, self._state, fed, None, self._deadline())
+            return execute(plan, self._state, fed, timings, self._deadline(timeout))
         except errors.FailedPreconditionError:
             if self._closed:  # in the middle of the run: its variables are gone
                 raise errors.CancelledError(None, None, "Session has been closed.") from None

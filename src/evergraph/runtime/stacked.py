@@ -83,13 +83,19 @@ class Stacked:
     """
 
     def __init__(
-        self, plan: Plan, steps: list[_Step], results: int, elements: int, given: dict[Tensor, Register]
+        self,
+        plan: Plan,
+        steps: list[_Step],
+        results: int,
+        elements: int,
+        given: dict[Tensor, Register],
+        ragged: Sequence[bool],
     ) -> None:
         self._plan, self._steps, self._elements = plan, steps, elements
         self._reads = [pair for stage in plan.stages for pair in zip(stage.reads, stage.read_registers, strict=True)]
         self.has_each = any(step.rule is stacked_rows.each for step in steps)
         self.draws = any(step.instruction.random >= 0 for step in steps)
-        self.ragged = [False] * elements
+        self.ragged = list(ragged) or [False] * elements
         self.heaviest = 1
         self.is_complete = not given
         self.given = list(given)
@@ -177,7 +183,7 @@ class Stacked:
             is_stacked.update(instruction.outputs)
             made = stacked_rows.drawn(instruction, step.kernel, args, step.stacked, count, draws)
         elif step.rule is None:
-            made = step.kernel(np, *_grouped(instruction, registers), **instruction.attrs)
+            made = step.kernel(np, *stacked_rows.grouped(instruction, args), **instruction.attrs)
             taken = None
         else:
             is_stacked.update(instruction.outputs)
@@ -243,13 +249,12 @@ def _taken(step: _Step, registers: list[Any], is_stacked: set[Register], n: int)
 
 
 def _is_axis(i: Instruction, position: int) -> bool:
-    return i.op.type == "ConcatV2" and position == sum(len(r) if type(r) is tuple else 1 for r in i.inputs) - 1
+    return i.op.type == "ConcatV2" and position == len(_inputs(i)) - 1
 
 
-def _grouped(i: Instruction, registers: list[Any]) -> list[Any]:
-    return [
-        tuple([registers[r] for r in source]) if type(source) is tuple else registers[source] for source in i.inputs
-    ]
+def _inputs(i: Instruction) -> list[Register]:
+    """What an instruction is given, the members of lists one by one."""
+    return [r for source in i.inputs for r in (source if type(source) is tuple else (source,))]
 
 
 def stacked(plan: Plan, results: int, elements: int) -> Stacked | None:
@@ -328,13 +333,13 @@ def _stacked(
         else:
             kinds.update(zip(i.outputs, step.gives, strict=True))
     fetched = plan.fetch_registers[:results]
-    needed = {r for i in rest for source in i.inputs for r in (source if type(source) is tuple else (source,))}
+    needed = {r for i in rest for r in _inputs(i)}
     needed.update(fetched)
     needed.update(r for i in rest for r, _ in i.guards)
     if any(kinds.get(r) in (_PLACES, _UNKNOWN) for r in needed):
         return None
     if not rest and all(r in kinds or r in shared for r in fetched):
-        return _with_ragged(Stacked(plan, steps, results, elements, {}), ragged) if steps else None
+        return Stacked(plan, steps, results, elements, {}, ragged) if steps else None
     if not any(step.instruction.op.type in _WORTH_IT for step in steps):
         return None
     made = {
@@ -344,13 +349,7 @@ def _stacked(
         for t, register in zip(step.instruction.op.outputs, step.instruction.outputs, strict=True)
         if register in needed
     }
-    return _with_ragged(Stacked(plan, steps, results, elements, made), ragged) if made else None
-
-
-def _with_ragged(made: Stacked, ragged: Sequence[bool]) -> Stacked:
-    if ragged:
-        made.ragged = list(ragged)
-    return made
+    return Stacked(plan, steps, results, elements, made, ragged) if made else None
 
 
 def _step(i: Instruction, kinds: dict[Register, str], shared: set[Register], steps: list[_Step]) -> _Step | None:
@@ -361,7 +360,7 @@ def _step(i: Instruction, kinds: dict[Register, str], shared: set[Register], ste
         return _find_step(i, kinds, shared)
     if i.op.opdef.is_stateful or not i.outputs:
         return None
-    inputs = [r for source in i.inputs for r in (source if type(source) is tuple else (source,))]
+    inputs = _inputs(i)
     if not all(r in kinds or r in shared for r in inputs):
         return None
     kernel = i.op.opdef.numpy_kernel or i.kernel
@@ -399,7 +398,7 @@ def _branching_step(i: Instruction, kinds: dict[Register, str], shared: set[Regi
         return None
     if op.opdef.is_stateful and op.type not in _ONLY_CHECKS and i.random < 0:
         return None
-    inputs = [r for source in i.inputs for r in (source if type(source) is tuple else (source,))]
+    inputs = _inputs(i)
     needed = [*inputs, *(r for r, _ in i.guards), *([] if i.selector is None else [i.selector[0]])]
     if not all(kinds.get(r) is _ROWS or r in shared for r in needed):
         return None
@@ -429,9 +428,7 @@ def _row_rule(i: Instruction, at: set[int]) -> Rule | None:
 
 
 def _same_for_all(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
-    flat = iter(args)
-    given = [tuple(next(flat) for _ in source) if type(source) is tuple else next(flat) for source in i.inputs]
-    made = kernel(np, *given, **i.attrs)
+    made = kernel(np, *stacked_rows.grouped(i, args), **i.attrs)
     if not i.outputs:
         return ()
     values = made if type(made) in (tuple, list) else [made]

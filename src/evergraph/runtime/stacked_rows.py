@@ -75,13 +75,17 @@ def _joined(values: list[Any]) -> np.ndarray | LooseColumn:
     return out
 
 
+def grouped(i: Instruction, args: list[Any]) -> list[Any]:
+    """Arguments as a kernel takes them: those of a list together."""
+    flat = iter(args)
+    return [tuple([next(flat) for _ in source]) if type(source) is tuple else next(flat) for source in i.inputs]
+
+
 def each(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
     """The kernel, called for each element."""
     made: list[list[Any]] = []
     for k in range(n):
-        flat = iter(_row(args, rows, k))
-        element = [tuple(next(flat) for _ in source) if type(source) is tuple else next(flat) for source in i.inputs]
-        result = kernel(np, *element, **i.attrs)
+        result = kernel(np, *grouped(i, _row(args, rows, k)), **i.attrs)
         if not i.outputs:
             continue
         made.append(list(result) if type(result) in (tuple, list) else [result])
@@ -100,7 +104,7 @@ def reduced(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: s
     if rows != {0} or x.ndim == 1:
         return each(i, kernel, args, rows, n)
     rank = x.ndim - 1
-    if {int(a) % rank for a in np.ravel(axes)} != set(range(rank)) or not x.size:
+    if set(_axes(axes, rank)) != set(range(rank)) or not x.size:
         return each(i, kernel, args, rows, n)
     flat = kernel(np, np.ascontiguousarray(x).reshape(n, -1), np.array([1], np.int32), keep_dims=False)
     return flat.reshape((n, *(1,) * rank)) if i.attrs["keep_dims"] else flat
@@ -109,9 +113,16 @@ def reduced(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: s
 def reversed_(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
     if rows != {0}:
         return each(i, kernel, args, rows, n)
-    rank = args[0].ndim - 1
-    axes = [int(a) % rank + 1 for a in np.ravel(args[1])]
+    axes = [axis + 1 for axis in _axes(args[1], args[0].ndim - 1)]
     return kernel(np, args[0], np.array(axes, np.int32), **i.attrs)
+
+
+def _axes(axes: Any, rank: int) -> list[int]:
+    """Dimensions of an element, counted from the first."""
+    found = [int(axis) for axis in np.ravel(axes)]
+    if any(not -rank <= axis < rank for axis in found):
+        raise NotStacked
+    return [axis % rank for axis in found]
 
 
 def slice_each(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
@@ -134,10 +145,10 @@ def adjusted(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: 
     from evergraph.ops.image import adjust
 
     images, factor = args
+    if images.ndim < 4 or rows != {0} and (rows != {0, 1} or factor.ndim != 1):
+        return each(i, kernel, args, rows, n)
     if rows == {0}:
         return kernel(np, images, factor)
-    if rows != {0, 1} or images.ndim < 4 or factor.ndim != 1:
-        return each(i, kernel, args, rows, n)
     kind = i.op.type
     if kind == "AdjustContrastv2":
         return adjust.contrast_adjusted(np, images, factor.reshape(n, *(1,) * (images.ndim - 1)))

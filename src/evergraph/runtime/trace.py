@@ -11,7 +11,6 @@ from typing import Any
 from evergraph.compiler.interpret import Timing
 from evergraph.compiler.plan import Plan
 from evergraph.runtime import devices
-from evergraph.runtime.executor import execute
 
 NO_TRACE = 0
 
@@ -24,14 +23,14 @@ def run_with_options(session: Any, plan: Plan, fed: list[Any], options: Any, run
                 f"{'options' if kind == 'RunOptions' else 'run_metadata'} must be a tf.{kind}, not {type(message)}"
             )
     level = 0 if options is None else options.trace_level
-    deadline = session._deadline(0 if options is None else options.timeout_in_ms)
+    timeout = 0 if options is None else options.timeout_in_ms
     if run_metadata is None or level == NO_TRACE:
-        computed = execute(plan, session._state, fed, None, deadline)
+        computed = session._execute(plan, fed, None, timeout)
         if run_metadata is not None:
             run_metadata.Clear()
     else:
         timings: list[Timing] = []
-        computed = execute(plan, session._state, fed, timings, deadline)
+        computed = session._execute(plan, fed, timings, timeout)
         _fill(run_metadata, timings)
     if run_metadata is not None and options is not None and options.output_partition_graphs:
         _add_graph(run_metadata, session.graph, plan)

@@ -178,10 +178,11 @@ def _refuse_other_uses(graph_def: Any, handles: set[str], handle_types: dict[str
     for node in graph_def.node:
         if node.op not in ("ReadVariableOp", "ResourceGather") and node.name not in handle_types:
             for text in node.input:
-                if text.partition(":")[0] in handles:
+                source = text.partition(":")[0]
+                if source in handles or source in handle_types:
                     raise ValueError(
-                        f"the variable {text.partition(':')[0]!r} cannot become a constant: {node.name!r}, a "
-                        f"{node.op}, takes the variable itself"
+                        f"the variable {'' if source in handles else 'behind '}{source!r} cannot become a constant: "
+                        f"{node.name!r}, a {node.op}, takes the variable itself"
                     )
 
 

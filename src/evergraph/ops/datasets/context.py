@@ -21,11 +21,6 @@ _BLOCKS = 64  # of random numbers made at once
 _MANY_BLOCKS = 1024  # for those who take many
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Words:
     """The 32-bit words of a Philox stream, one by one.
 

@@ -17,6 +17,7 @@ from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_o
 from evergraph.ops.datasets.readers import file_names, text_of
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.parsing.csv_records import as_column, plain_column
+from evergraph.ops.strings.numbers import floats
 
 _FEWEST = 4  # rows that are worth reading together
 _AHEAD = 32
@@ -60,10 +61,9 @@ class _CsvRows(Iterator):
         self._slowly = 0  # how many rows to read one by one before trying blocks again
 
     def __next__(self) -> Element:
-        if not self._ready:
-            if self._slowly or not self._add_plain(_AHEAD):
-                self._slowly = max(0, self._slowly - 1)
-                return self._next()
+        if not self._ready and (self._slowly or not self._add_plain(_AHEAD)):
+            self._slowly = max(0, self._slowly - 1)
+            return self._next()
         return self._ready.popleft()
 
     def _next(self) -> Element:
@@ -96,24 +96,28 @@ class _CsvRows(Iterator):
             end = found + 1
         block = text[at : end - 1]
         rows = [line.split(self._delimiter) for line in block.split(b"\n")]
-        if end - at < 2 or b"\r" in block or self._quotes and b'"' in block or len(rows) < _FEWEST:
+        is_plain = b"\r" not in block and not (self._quotes and b'"' in block)
+        made = self._plain_columns(rows) if is_plain and len(rows) >= _FEWEST else None
+        if made is None:
             self._slowly = len(rows)
             return False
-        width = self._columns[-1] + 1 if self._columns else len(self._types)
-        if any(len(row) < width for row in rows) or not self._columns and any(len(row) != width for row in rows):
-            self._slowly = len(rows)
-            return False
-        texts = list(zip(*rows))  # as wide as the shortest row
-        made: list[Any] = []
-        for texts_of, kind in zip([texts[c] for c in self._columns] if self._columns else texts, self._types):
-            values = plain_column(texts_of, kind, self._na)
-            if values is None:
-                self._slowly = len(rows)
-                return False
-            made.append(values if kind._kind == "S" else list(as_column(values, kind, texts_of)))
         self._ready.extend(zip(*made))
         self._at = end
         return True
+
+    def _plain_columns(self, rows: list[list[bytes]]) -> list[Any] | None:
+        """The columns of rows that have all fields, each written plainly; else None."""
+        width = self._columns[-1] + 1 if self._columns else len(self._types)
+        if any(len(row) < width for row in rows) or not self._columns and any(len(row) != width for row in rows):
+            return None
+        texts = list(zip(*rows))  # as wide as the shortest row
+        made: list[Any] = []
+        for column, kind in zip([texts[c] for c in self._columns] if self._columns else texts, self._types):
+            values = plain_column(column, kind, self._na)
+            if values is None:
+                return None
+            made.append(values if kind._kind == "S" else list(as_column(values, kind, column)))
+        return made
 
     def _row(self) -> Element:
         fields, problem = self._fields()
@@ -205,12 +209,11 @@ class _CsvRows(Iterator):
         if kind._kind == "S":
             return field
         name = {"float32": "float", "float64": "double"}.get(kind.name, kind.name)
-        pattern = _INTEGER if kind._kind == "i" else _FLOAT
-        if pattern.match(field):
-            number: Any = int(field) if kind._kind == "i" else float(field)
-            if kind._kind != "i" or -(2 ** (8 * kind.size - 1)) <= number < 2 ** (8 * kind.size - 1):
-                with np.errstate(over="ignore"):
-                    return kind.np(number) if isinstance(kind.np, type) else np.asarray(number).astype(kind.np)[()]
+        if kind._kind == "i":
+            if _INTEGER.match(field) and -(2 ** (8 * kind.size - 1)) <= int(field) < 2 ** (8 * kind.size - 1):
+                return kind.np.type(int(field))
+        elif _FLOAT.match(field):
+            return floats([float(field)], kind, [field])[0]
         raise kernel_error(f"Field {i} in record is not a valid {name}: {field.decode(errors='replace')}")
 
 

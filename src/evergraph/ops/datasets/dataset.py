@@ -170,11 +170,6 @@ def _scalar_of(scalars: list[int], inputs: Sequence[Any]) -> Callable[..., Shape
     return rule
 
 
-def single_string(value: Any) -> bytes:
-    """The string in a scalar input of an op."""
-    return value if isinstance(value, bytes) else np.asarray(value).item()
-
-
 def as_array(component: Any) -> Any:
     """A component as an array, if it is a single string: what kernels take."""
     if type(component) is bytes:

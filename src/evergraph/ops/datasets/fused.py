@@ -13,13 +13,14 @@ from evergraph.framework.dtypes import DType
 from evergraph.ops.datasets.aligned import aligned
 from evergraph.ops.datasets.batching import Batch
 from evergraph.ops.datasets.captured import Captured, Function
-from evergraph.ops.datasets.context import Context, processors
+from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator
 from evergraph.ops.datasets.many import FEWEST, Many, joined, many
 from evergraph.ops.datasets.mapping import PARALLEL, ends_or_fails
 from evergraph.ops.datasets.ragged_column import LooseColumn, RaggedColumn
 from evergraph.ops.datasets.rows import gathered, numbered
 from evergraph.ops.datasets.stacking import as_component, batch_of, mapped_differs
+from evergraph.ops.processors import processors
 
 MOST_CALLS = 64  # at once, if their number is left to us
 

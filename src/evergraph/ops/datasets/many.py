@@ -60,9 +60,7 @@ class Many:
         if len(elements) < FEWEST or self._failures >= _PATIENCE:
             return None
         try:
-            parts = zip(zip(*elements, strict=True), self._types, self._stacked.ragged, strict=True)
-            columns = [RaggedColumn.of(c) if is_ragged else column_of(c, kind) for c, kind, is_ragged in parts]
-            return self._computed(columns, len(elements))
+            return self._computed(columns_of(elements, self._types, self._stacked.ragged), len(elements))
         except Exception:  # whatever it is, going through them one by one says it at its element
             self._failures += 1
             return None
@@ -118,6 +116,12 @@ class Many:
         assert self._rest is not None
         arguments = [*element, *self._captured.values, *given]
         return self._rest([as_array(a) if type(a) is bytes else a for a in arguments])
+
+
+def columns_of(elements: Sequence[Element], types: Sequence[DType], ragged: Sequence[bool]) -> list[Any]:
+    """Elements as a column for each component; `ragged` says which are vectors that may differ in length."""
+    parts = zip(zip(*elements, strict=True), types, ragged, strict=True)
+    return [RaggedColumn.of(c) if is_ragged else column_of(c, kind) for c, kind, is_ragged in parts]
 
 
 def joined(parts: Sequence[Any]) -> Any:

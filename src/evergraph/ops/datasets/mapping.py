@@ -10,11 +10,12 @@ from typing import Any
 
 from evergraph.framework import errors
 from evergraph.ops.datasets.captured import Captured, Function
-from evergraph.ops.datasets.context import Call, Context, processors
+from evergraph.ops.datasets.context import Call, Context
 from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op
 from evergraph.ops.datasets.many import Ahead, Many, many
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.opdef import kernel_error
+from evergraph.ops.processors import processors
 from evergraph.ops.running import Running
 
 # Kernels that compute outside Python's lock, or wait: only with one of these a function gains from threads.

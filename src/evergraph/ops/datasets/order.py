@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evergraph.framework.dtypes import DType
-from evergraph.framework.shapes import Shape, with_rank
+from evergraph.framework.shapes import Shape
 from evergraph.ops.datasets.context import Context
 from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, Iterator, dataset_op
 from evergraph.ops.opdef import kernel_error
@@ -422,14 +422,6 @@ def skip_dataset(xp: Any, source: Any, count: Any, *, output_types: Any, output_
 def repeat_dataset(xp: Any, source: Any, count: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
     """The dataset `count` times over; without end for -1."""
     return Repeat(source, int(count), output_types, output_shapes)
-
-
-@take_dataset.shape
-@skip_dataset.shape
-@repeat_dataset.shape
-def _counted_shape(source: Shape, count: Shape) -> Shape:
-    with_rank(count, 0)
-    return ()
 
 
 @dataset_op("ConcatenateDataset")

@@ -14,14 +14,14 @@ through those elements takes; TensorFlow, in exchange, can only save iterators w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from evergraph.formats import messages
-from evergraph.formats.function_def import to_function_def
+from evergraph.formats.function_def import references, to_function_def
 from evergraph.formats.graphdef import attr_from_proto, attr_to_proto
 from evergraph.formats.tensors import array_to_proto, proto_to_array
 from evergraph.formats.variants import StoredVariant
@@ -102,14 +102,18 @@ def _go_where_tensorflow_was(iterator: NamedIterator, position: StoredVariant, r
             "operation for this iterator before restoring it.",
             errors.FailedPreconditionError,
         )
-    here = run.at(SimpleNamespace(graph=graph, inputs=(), name="DeserializeIterator"))  # type: ignore[arg-type]
-    context = Context(here)
+    context = Context(_in_graph(run, graph))
     try:
         given = tf_positions.given_before(position, dataset, context)
     finally:
         context.close()
     iterator.initialize(dataset, run, graph)
     iterator.advance(given, run)
+
+
+def _in_graph(run: Running, graph: Any) -> Running:
+    """`run`, with the functions of `graph`."""
+    return run.at(SimpleNamespace(graph=graph, inputs=(), name="DeserializeIterator"))  # type: ignore[arg-type]
 
 
 def _named(iterator: Any) -> NamedIterator:
@@ -131,7 +135,7 @@ def position_of(dataset: Dataset, graph: Any, given: int) -> StoredVariant:
 
 def _add_functions(message: Any, graph: Any) -> None:
     """Add the functions that are called; those with ops that keep something or draw would not do the same again."""
-    waiting = [name for node in message.node for name in _functions_of(node)]
+    waiting = [named.name for node in message.node for named in references(node)]
     seen = set()
     while waiting:
         name = waiting.pop()
@@ -144,14 +148,7 @@ def _add_functions(message: Any, graph: Any) -> None:
             opdef = opdefs.lookup(node.op)
             if opdef is not None and opdef.is_stateful and not _makes_a_dataset(node.op) and node.op not in _HARMLESS:
                 raise _unsaveable(f"function {name!r} has the stateful op {node.name!r} of type {node.op}")
-            waiting.extend(_functions_of(node))
-
-
-def _functions_of(node: Any) -> Iterator[str]:
-    for attr in node.attr.values():
-        if attr.WhichOneof("value") == "func":
-            yield attr.func.name
-        yield from (function.name for function in attr.list.func)
+            waiting.extend(named.name for named in references(node))
 
 
 def _makes_a_dataset(kind: str) -> bool:
@@ -226,7 +223,7 @@ def _datasets_at(position: Any, run: Running) -> tuple[Dataset, Graph, int]:
         graph = Graph()
         for function in message.library.function:
             graph._functions[function.signature.name] = function
-        here = run.at(SimpleNamespace(graph=graph, inputs=(), name="DeserializeIterator"))  # type: ignore[arg-type]
+        here = _in_graph(run, graph)
         values: dict[str, Any] = {}
         for node in message.node:
             values[node.name] = value = _made(node, values, here)

@@ -20,8 +20,9 @@ import numpy as np
 from evergraph.formats import messages
 from evergraph.formats.histogram import Tally
 from evergraph.ops.datasets.context import Context
-from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, dataset_op, single_string
+from evergraph.ops.datasets.dataset import Dataset, Element, Iterator, as_array, dataset_op
 from evergraph.ops.datasets.order import Prefetched, Unary
+from evergraph.ops.datasets.readers import text_of
 from evergraph.ops.opdef import kernel_error, op
 from evergraph.ops.running import Running
 
@@ -58,7 +59,7 @@ class Statistics:
     """What the iterators below one `SetStatsAggregatorDataset` share."""
 
     def __init__(self, aggregator: Aggregator, prefix: str, dataset: Dataset) -> None:
-        self._aggregator, self._prefix = aggregator, prefix
+        self._aggregator, self._prefix = aggregator, f"{prefix}::" if prefix else ""
         self._names: dict[int, str] = {}
         self._datasets = [dataset]
         self._numbered = 0
@@ -80,10 +81,10 @@ class Statistics:
         return self._names.get(id(dataset)) or _origin(dataset)[0]
 
     def add(self, name: str, *values: float) -> None:
-        self._aggregator.add(f"{self._prefix}::{name}" if self._prefix else name, values)
+        self._aggregator.add(self._prefix + name, values)
 
     def note(self, name: str, value: float) -> None:
-        self._aggregator.note(f"{self._prefix}::{name}" if self._prefix else name, value)
+        self._aggregator.note(self._prefix + name, value)
 
     def watched(self, dataset: Dataset, iterator: Iterator) -> Iterator:
         """`iterator` of `dataset`, or one that gathers statistics around it."""
@@ -239,19 +240,19 @@ def set_stats_aggregator_dataset(
     """The same elements. Statistics of the datasets below gather in the aggregator."""
     if not isinstance(aggregator, Aggregator):
         raise kernel_error(f"not an aggregator of statistics: {aggregator!r}")
-    return SetStatsAggregator(source, aggregator, single_string(tag).decode(), output_types, output_shapes)
+    return SetStatsAggregator(source, aggregator, text_of(tag), output_types, output_shapes)
 
 
 @dataset_op("LatencyStatsDataset")
 def latency_stats_dataset(xp: Any, source: Any, tag: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
     """The same elements; how long each takes counts as `tag`."""
-    return Measured(source, single_string(tag).decode(), "LatencyStats", output_types, output_shapes)
+    return Measured(source, text_of(tag), "LatencyStats", output_types, output_shapes)
 
 
 @dataset_op("BytesProducedStatsDataset")
 def bytes_produced_stats_dataset(xp: Any, source: Any, tag: Any, *, output_types: Any, output_shapes: Any) -> Dataset:
     """The same elements; how many bytes each has counts as `tag`."""
-    return Measured(source, single_string(tag).decode(), "BytesProducedStats", output_types, output_shapes)
+    return Measured(source, text_of(tag), "BytesProducedStats", output_types, output_shapes)
 
 
 @op("StatsAggregatorHandle", session=True, differentiable=False, shape=lambda: ())
@@ -265,6 +266,4 @@ def stats_aggregator_summary(xp: Any, aggregator: Any) -> Any:
     """The statistics so far, as a serialized `Summary`."""
     if not isinstance(aggregator, Aggregator):
         raise kernel_error(f"not an aggregator of statistics: {aggregator!r}")
-    made = xp.empty((), object)
-    made[()] = aggregator.summary()
-    return made
+    return as_array(aggregator.summary())

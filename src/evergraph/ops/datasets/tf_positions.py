@@ -74,8 +74,6 @@ class _Reader:
             for name in (f"{prefix}{wrapper}::{kind}", f"{prefix}{wrapper}::{kind}V2"):
                 if any(key.startswith(name) and key[len(name) : len(name) + 1] in (":", "[") for key in self._state):
                     return name
-        if isinstance(d, Files):  # of each kind, TensorFlow has one iterator: records, lines, bytes
-            raise self._refused(f"there is nothing of {prefix}::{kind} in it")
         raise self._refused(f"it is that of another pipeline: there is nothing of {prefix}::{kind} in it")
 
     def _refused(self, why: str) -> OpError:

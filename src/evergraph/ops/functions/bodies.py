@@ -84,9 +84,7 @@ class Part(FunctionGraph):
                     raise ValueError(f"Tensor {t.name} in {t.graph.role} is accessed from {self.role}.")
                 raise ValueError(f"{t.name} is of another graph than {self.role}, which takes it")
             around = around.outer_graph
-        made = self._placeholder(t.dtype, t.static_shape, t.op.name)
-        made._handle_data = t._handle_data
-        return made
+        return self.placeholder_like(t)
 
     def control_dependencies(self, control_inputs: Any) -> Any:
         """As that of any graph. Ops outside are left to the op that calls the function: it has to run after them."""
@@ -102,12 +100,6 @@ class Part(FunctionGraph):
             else:
                 inside.append(c)
         return super().control_dependencies(inside)
-
-    def add_argument_like(self, t: Tensor) -> Tensor:
-        """An argument that nothing in the part looks at, for `t`, which another part takes."""
-        made = self._placeholder(t.dtype, t.static_shape, "Placeholder")
-        made._handle_data = t._handle_data
-        return made
 
     def build(
         self, function: Callable[..., Any], arguments: Sequence[tuple[DType, Shape, str, Any]], of_op: Tensor | None

@@ -31,11 +31,10 @@ def call(graph: Graph, name: str, arguments: list[Tensor], op_name: str | None =
 
 def gradient_of_call(op: Operation, *grads: Any) -> list[Any]:
     """The gradient of a call: the SymbolicGradient of its function."""
-    name = op.attrs.get("f", op.type)
     filled = [zeros_like(t) if g is None else g for t, g in zip(op.outputs, grads, strict=True)]
     kinds = [t.dtype.base_dtype for t in op.inputs]
     numbers = [dtypes.float32 if kind is dtypes.resource else kind for kind in kinds]
-    found = raw_op("SymbolicGradient")([*op.inputs, *filled], numbers, name)
+    found = raw_op("SymbolicGradient")([*op.inputs, *filled], numbers, op.type)
     found = found if isinstance(found, list | tuple) else [found]
     return [None if kind is dtypes.resource else g for kind, g in zip(kinds, found, strict=True)]
 

@@ -95,7 +95,7 @@ def _matched(what: str, parts: Sequence[Part]) -> tuple[list[Tensor], list[Any]]
     for part in parts:
         mine = dict(zip(part.captured, part.arguments, strict=True))
         with part.as_default():
-            part.arguments = [mine[t] if t in mine else part.add_argument_like(t) for t in inputs]
+            part.arguments = [mine[t] if t in mine else part.placeholder_like(t, "Placeholder") for t in inputs]
         part._outside = dict(zip(part.arguments, inputs, strict=True))
         part.captures.update(zip(inputs, part.arguments, strict=True))
     shapes = [_common_shape(found) for found in zip(*(part.results for part in parts), strict=True)]

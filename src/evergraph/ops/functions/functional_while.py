@@ -42,6 +42,9 @@ def while_loop(
 ) -> Any:
     """`tf.while_loop` as a `While`; the arguments are those there.
 
+    `back_prop` changes nothing: the loop gathers what a gradient needs once one is asked for. The results are in the
+    form of `loop_vars`.
+
     Raises:
         TypeError: if a loop variable changes its type.
         ValueError: if it changes its shape, or the body gives another structure.
@@ -104,7 +107,7 @@ def while_loop(
             )  # fmt: skip
         made[0].op.attrs["_num_original_outputs"] = len(made)
         outputs = finished(made, repeated.results)
-    result = packed(originals, outputs[_OWN:n])
+    result = packed(loop_vars, outputs[_OWN:n])
     flat = flatten(result, expand_composites=True)
     return flat[0] if len(flat) == 1 and not return_same_structure else result
 

@@ -29,6 +29,7 @@ from evergraph.ops.parsing.features import (
     sparse_tensors,
     wanted_features,
 )
+from evergraph.ops.strings.elements import array_of
 
 _LISTS = {dtypes.string: "bytes_list", dtypes.float32: "float_list", dtypes.int64: "int64_list"}
 _TYPE_NAMES = {dtypes.string: "string", dtypes.float32: "float", dtypes.int64: "int64"}
@@ -104,11 +105,7 @@ class _Record:
             if len(values) != size or not size:
                 return None
             flat.extend(values)
-        if dtype is not dtypes.string:
-            return np.array(flat, dtype.np)
-        array = np.empty(len(flat), object)
-        array[:] = flat
-        return array
+        return array_of(flat, (len(flat),)) if dtype is dtypes.string else np.array(flat, dtype.np)
 
     def sparse_steps(self, key: bytes, dtype: DType) -> list[np.ndarray]:
         """The values of each step of a feature list."""

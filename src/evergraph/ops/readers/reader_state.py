@@ -152,9 +152,10 @@ class Reader:
     def reset(self, run: Running) -> None:
         """Begin anew: with the next name in the queue, and all counts 0."""
         with self.alone(run):
-            self.counts = ReaderCounts()
-            self._records = None
-            self._given_back = []
+            self._forget()
+
+    def _forget(self) -> None:
+        self.counts, self._records, self._given_back = ReaderCounts(), None, []
 
     def saved(self) -> bytes:
         """The counts as bytes, from which `restore` goes on."""
@@ -167,7 +168,7 @@ class Reader:
             self.reset(run)
             raise kernel_error("Reader RestoreState", errors.UnimplementedError)
         with self.alone(run):
-            self.counts, self._records = ReaderCounts(), None
+            self._forget()
             counts = ReaderCounts.from_bytes(state)
             if counts is None:
                 raise kernel_error(f"Could not parse state for {self.name}: {state!r}")

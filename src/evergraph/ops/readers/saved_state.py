@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evergraph.formats.varint import decoded, encoded
+from evergraph.formats import wire
+from evergraph.formats.varint import decoded
 
 
 @dataclass
@@ -23,10 +24,8 @@ class ReaderCounts:
 
     def to_bytes(self) -> bytes:
         numbers = (self.work_started, self.work_finished, self.num_records_produced)
-        fields = [bytes([field << 3]) + encoded(value) for field, value in enumerate(numbers, 1) if value]
-        if self.current_work:
-            fields.append(bytes([4 << 3 | 2]) + encoded(len(self.current_work)) + self.current_work)
-        return b"".join(fields)
+        fields = b"".join(wire.number(field, value) for field, value in enumerate(numbers, 1))
+        return fields + wire.message(4, self.current_work) if self.current_work else fields
 
     @staticmethod
     def from_bytes(data: bytes) -> ReaderCounts | None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from typing import Any
 
-from evergraph.formats import varint
+from evergraph.formats import varint, wire
 from evergraph.training.profiler import profile
 from evergraph.training.profiler.group_reports import CodeReport, Group, gradient_lines
 from evergraph.training.profiler.profile import Node
@@ -60,19 +59,24 @@ def pprof(report: CodeReport, selected: str, step: int) -> bytes:
         number = functions.setdefault((function, file, first), len(functions) + 1)
         return locations.setdefault((number, line), len(locations) + 1)
 
-    out = [_message(1, _number(1, text(n)) + _number(2, text(u))) for n, u in (("count", "count"), (selected, unit))]
+    out = [
+        wire.message(1, wire.number(1, text(n)) + wire.number(2, text(u)))
+        for n, u in (("count", "count"), (selected, unit))
+    ]
     for node, path in sorted(_samples(report.root), key=lambda sample: sample[0].name):
         stack = b"".join(varint.encoded(location(name)) for name in reversed(path))
-        values = varint.encoded(1) + varint.encoded(node.measures(step)[measure])
-        label = _number(1, text("graph node:")) + _number(2, text(node.name))
-        out.append(_message(2, (_message(1, stack) if stack else b"") + _message(2, values) + _message(3, label)))
+        values = wire.integer(1) + wire.integer(node.measures(step)[measure])
+        label = wire.number(1, text("graph node:")) + wire.number(2, text(node.name))
+        places = wire.message(1, stack) if stack else b""
+        out.append(wire.message(2, places + wire.message(2, values) + wire.message(3, label)))
     for (function, line), number in locations.items():
-        out.append(_message(4, _number(1, number) + _message(4, _number(1, function) + _number(2, line))))
+        place = wire.message(4, wire.number(1, function) + wire.number(2, line))
+        out.append(wire.message(4, wire.number(1, number) + place))
     for (name, file, first), number in functions.items():
         fields = ((1, number), (2, text(name)), (4, text(file)), (5, first))
-        out.append(_message(5, b"".join(_number(field, value) for field, value in fields)))
-    comment = _message(13, varint.encoded(text(about)))
-    out.extend(_message(6, value.encode("utf-8", "replace")) for value in strings)
+        out.append(wire.message(5, b"".join(wire.number(field, value) for field, value in fields)))
+    comment = wire.message(13, varint.encoded(text(about)))
+    out.extend(wire.message(6, value.encode("utf-8", "replace")) for value in strings)
     return gzip.compress(b"".join([*out, comment]), mtime=0)
 
 
@@ -107,11 +111,3 @@ def _samples(root: Group) -> Iterator[tuple[Node, list[str]]]:
             hidden = below.pop()
             yield from ((node, path) for node in hidden.picked.values())
             below.extend(hidden.children)
-
-
-def _number(field: int, value: int) -> bytes:
-    return varint.encoded(field << 3) + varint.encoded(value)
-
-
-def _message(field: int, data: Any) -> bytes:
-    return varint.encoded(field << 3 | 2) + varint.encoded(len(data)) + data

@@ -79,7 +79,8 @@ def _made(of: Profile, command: str, options: Options) -> Any:
     elif options.output == "file":
         files.write_file(options.outfile, whole.encode())
     elif options.output == "pprof":
-        files.write_file(options.outfile, pprof(report, min(options.select), options.step))
+        (selected,) = options.select
+        files.write_file(options.outfile, pprof(report, selected, options.step))
         sys.stderr.write(f"\nRun pprof -png --nodecount=100 --sample_index=1 <{options.outfile}>\n")
     elif options.output == "timeline" and command != "graph":
         files.write_file(f"{options.outfile}_{options.step}", tree_timeline(message).encode())

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from evergraph.formats import messages, savedmodel
+from evergraph.formats.function_def import references
 from evergraph.formats.tensors import proto_to_array
 from evergraph.framework import convert, dtypes, errors, nest
 from evergraph.framework.api import public
@@ -150,19 +151,15 @@ class _Loader:
         """Add the functions to the graph, under names of their own; gives those that objects name."""
         library = messages.FunctionDefLibrary.FromString(self._meta_graph.graph_def.library.SerializeToString())
         taken = get_default_graph()._functions
-        number = next(_numbers)
-        names = {f.signature.name: f"{f.signature.name}_{number}" for f in library.function}
-        while any(name in taken for name in names.values()):
-            number = next(_numbers)
-            names = {old: f"{old}_{number}" for old in names}
+        saved_names = [f.signature.name for f in library.function]
+        number = next(n for n in _numbers if not any(f"{name}_{n}" in taken for name in saved_names))
+        names = {name: f"{name}_{number}" for name in saved_names}
         for function in library.function:
             function.signature.name = names[function.signature.name]
             for node in function.node_def:
                 node.op = names.get(node.op, node.op)
-                for attr in node.attr.values():
-                    kind = attr.WhichOneof("value")
-                    for func in [attr.func] if kind == "func" else attr.list.func if kind == "list" else ():
-                        func.name = names.get(func.name, func.name)
+                for func in references(node):
+                    func.name = names.get(func.name, func.name)
         for pair in library.gradient:
             pair.function_name, pair.gradient_func = names[pair.function_name], names[pair.gradient_func]
         made = {f.name: f for f in from_library(library)}

@@ -17,7 +17,7 @@ import os
 from typing import Any
 
 from evergraph.formats import files, messages, savedmodel
-from evergraph.formats.function_def import to_function_def
+from evergraph.formats.function_def import references, to_function_def
 from evergraph.framework import convert, dtypes, nest
 from evergraph.framework.api import public
 from evergraph.framework.function_graph import FunctionGraph
@@ -146,6 +146,7 @@ class _Writer:
                     self._numbers[id(function)] = len(self._objects)
                     self._objects.append(function)
         self._made = messages.SavedObjectGraph()
+        self._late: dict[int, Any] = {}  # nodes that come after those of the objects
         self._graph = Graph()
         self._handles: dict[Tensor, int] = {}  # of variables outside, to the number of the object
         self._twins: dict[int, Any] = {}  # what stands for an object in the graph to be saved
@@ -262,13 +263,7 @@ class _Writer:
         definition = to_function_def(body) if isinstance(body, FunctionGraph) else body
         self._graph._functions[name] = definition
         for node in definition.node_def:
-            called = [node.op]
-            for attr in node.attr.values():
-                kind = attr.WhichOneof("value")
-                called += (
-                    [attr.func.name] if kind == "func" else [f.name for f in attr.list.func] if kind == "list" else []
-                )
-            for other in called:
+            for other in (node.op, *(func.name for func in references(node))):
                 if other in self._source._functions:
                     self._add_to_library(other, self._source._functions[other])
 
@@ -295,11 +290,6 @@ class _Writer:
         self._late[number].constant.operation = copied.op.name
         self._twins[number] = copied
         return number
-
-    @property
-    def _late(self) -> dict[int, Any]:
-        """Nodes that come after those of the objects."""
-        return self.__dict__.setdefault("_late_nodes", {})
 
     def _late_node(self) -> int:
         number = len(self._objects) + len(self._late)

@@ -168,7 +168,7 @@ def _matched(given: Any, signature: Any) -> list[Any] | None:
 
 
 def _plain(structure: Any) -> Any:
-    """Lists and tuples alike, dicts as pairs in order: what a message remembers of a structure."""
+    """Lists and tuples alike, keys in order: what a message remembers of a structure."""
     if isinstance(structure, dict):
         return {key: _plain(structure[key]) for key in sorted(structure)}
     if isinstance(structure, list | tuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evergraph.framework import nest
+from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
 from evergraph.framework.type_spec import TensorSpec
 from evergraph.ops.functions.traced_function import ConcreteFunction, Function
@@ -61,17 +63,15 @@ def _concrete(function: Any) -> Any:
 def _signature(key: str, concrete: Any) -> SignatureOf:
     count = len(concrete.inputs) - len(concrete.captured_inputs)
     arguments = concrete.inputs[:count]
-    names = []
-    for t, name in zip(arguments, _names(concrete, count), strict=True):
-        if name in names:
+    names = _names(concrete, count)
+    for i, name in enumerate(names):
+        if name in names[:i]:
             raise ValueError(
                 f"Got non-flat/non-unique argument names for SavedModel signature '{key}': more than one argument to "
                 f"'{concrete.name}' was named '{name}'. Signatures have one Tensor per named input, so to have "
                 "predictable names Python functions used to generate these signatures should avoid *args and Tensors "
                 "in nested structures unless unique names are specified for each."
             )
-        names.append(name)
-        del t
     specs = {name: TensorSpec(t.shape, t.dtype, name) for name, t in zip(names, arguments, strict=True)}
 
     def signature_wrapper(**tensors: Any) -> dict[str, Any]:
@@ -82,8 +82,6 @@ def _signature(key: str, concrete: Any) -> SignatureOf:
 
 def _names(concrete: Any, count: int) -> list[str]:
     """What arguments are called: as their specs say, or like the parameters."""
-    from evergraph.framework import nest
-
     given = [x for x in nest.flatten(concrete.structured_input_signature) if isinstance(x, TensorSpec | Tensor)]
     own = [t.op.name for t in concrete.inputs[:count]]
     if len(given) != count:
@@ -92,7 +90,7 @@ def _names(concrete: Any, count: int) -> list[str]:
 
 
 def _as_dict(outputs: Any, function: str, key: str) -> dict[str, Any]:
-    if outputs is None or hasattr(outputs, "outputs"):
+    if outputs is None or isinstance(outputs, Operation):
         return {}
     if isinstance(outputs, Mapping):
         for name, value in outputs.items():
