@@ -206,14 +206,20 @@ def test_blocks_that_close_in_the_order_they_opened_leave_nothing_behind(graph):
     assert (made.control_inputs, made.device) == ([], "")
 
 
-def test_gradients_in_one_graph_from_several_threads(graph):
+@pytest.mark.parametrize("attempt", range(5))
+@pytest.mark.parametrize("colocate", [False, True])
+def test_gradients_in_one_graph_from_several_threads(graph, colocate, attempt):
     v, w = tf.Variable(3.0, name="v"), tf.Variable(2.0, name="w")
-    losses = [tf.square(v * float(n + 1)) * w for n in range(4)]
+    losses = []
+    for n in range(4):
+        with tf.name_scope(f"train{n}"):
+            scaled = tf.while_loop(lambda i, x, n=n: i < n + 1, lambda i, x: (i + 1, x + v), [0, 0.0])[1]
+            losses.append(tf.square(scaled) * tf.minimum(w, 10.0))
     made = {}
 
     def work(n):
-        with graph.as_default(), tf.name_scope(f"train{n}"):
-            made[n] = tf.gradients(losses[n], [v, w], gate_gradients=True)
+        with graph.as_default(), tf.name_scope(f"train{n}/"):
+            made[n] = tf.gradients(losses[n], [v, w], gate_gradients=True, colocate_gradients_with_ops=colocate)
 
     together(*[lambda n=n: work(n) for n in range(4)])
     assert all(g.op.name.startswith(f"train{n}/gradients") for n, gradients in made.items() for g in gradients)
@@ -221,6 +227,8 @@ def test_gradients_in_one_graph_from_several_threads(graph):
         tower = op.name.partition("/")[0]
         if tower.startswith("train"):
             assert all(c.name.startswith(tower) for c in op.control_inputs), op.name
+            together_with = [name.decode().removeprefix("loc:@") for name in op.colocation_groups()]
+            assert {name.partition("/")[0] for name in together_with} <= {tower, "v", "w"}, op.name
     with tf.Session(graph=graph) as session:
         session.run(tf.global_variables_initializer())
         for n in range(4):

@@ -21,24 +21,22 @@ _IDENTITY = raw_op("Identity").opdef
 
 
 def gated(grads: Sequence[Any], graph: Graph) -> Sequence[Any]:
-    """`grads`, each of them waiting for all; as they are when fewer than two are given."""
+    """`grads`, each of them waiting for all; as they are when fewer than two are given. The graph has to be locked."""
     given = [g for g in grads if g is not None]
     if len(given) < 2:
         return grads
-    # Outside all devices and colocations. The scopes are entered by hand, as training does this for most ops, and no
-    # other thread sees them like that.
-    with graph._lock:
-        scope, devices, colocation = graph._name_stack, graph._device_stack, graph._colocation_stack
-        waiting_for = graph._control_stack
-        graph._name_stack = graph.unique_name("tuple")
-        graph._device_stack, graph._colocation_stack = [], []
-        try:
-            gate = _all_done(sorted({g.op for g in given}, key=_creation), graph)
-            graph._control_stack = [*waiting_for, ControlDependencies(graph, [gate])]
-            return [None if g is None else _waiting(g, graph) for g in grads]
-        finally:
-            graph._name_stack, graph._device_stack, graph._colocation_stack = scope, devices, colocation
-            graph._control_stack = waiting_for
+    # Outside all devices and colocations. The scopes are entered by hand, as training does this for most ops.
+    scope, devices, colocation = graph._name_stack, graph._device_stack, graph._colocation_stack
+    waiting_for = graph._control_stack
+    graph._name_stack = graph.unique_name("tuple")
+    graph._device_stack, graph._colocation_stack = [], []
+    try:
+        gate = _all_done(sorted({g.op for g in given}, key=_creation), graph)
+        graph._control_stack = [*waiting_for, ControlDependencies(graph, [gate])]
+        return [None if g is None else _waiting(g, graph) for g in grads]
+    finally:
+        graph._name_stack, graph._device_stack, graph._colocation_stack = scope, devices, colocation
+        graph._control_stack = waiting_for
 
 
 def _creation(op: Operation) -> int:

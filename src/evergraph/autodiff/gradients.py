@@ -90,15 +90,17 @@ def gradients(
         xs = each_dense_or_slices([_handle_of(x) for x in xs], name="x", as_ref=True)
         if None in ys or None in xs:
             raise TypeError(f"gradients takes tensors; {'ys' if None in ys else 'xs'} holds None")
-        starts = _starting_gradients(grad_ys, ys, graph, colocate_gradients_with_ops)
         kind: type[Walk] = Walk if graph._op_added is None else LoopWalk
         if graph._builds_by_functions:
             kind = PartWalk
         method = checked_method(aggregation_method)
         with _no_garbage_collection(), graph.built_by(user_frames()):
-            walk = kind(graph, ys, xs, [t.op for t in stops], colocate_gradients_with_ops, gate_gradients, method)
+            with graph._lock:  # colocations and the loop that is being built are the graph's, for all threads
+                starts = _starting_gradients(grad_ys, ys, graph, colocate_gradients_with_ops)
+                walk = kind(graph, ys, xs, [t.op for t in stops], colocate_gradients_with_ops, gate_gradients, method)
             walk.run(ys, starts)
-    walk.finish()
+    with graph._lock:
+        walk.finish()
     return [walk.result(x, unconnected) for x in xs]
 
 

@@ -56,11 +56,7 @@ class LoopWalk(Walk):
         stack, original = graph._name_stack, graph._of_thread.original_op
         while ready:
             op = ready.popleft()
-            if self.colocate:
-                with graph.colocate_with(op):
-                    self._differentiate(op, stack, original)
-            else:
-                self._differentiate(op, stack, original)
+            self._visit(op, stack, original)
             self._make_ready(op, ready)
 
     def finish(self) -> None:
@@ -68,7 +64,9 @@ class LoopWalk(Walk):
             self.loops.finish()
 
     def _differentiate(self, op: Operation, stack: str, original: Operation | None) -> None:
-        assert self.loops is not None
+        if self.loops is None:
+            super()._differentiate(op, stack, original)
+            return
         context = self.loops.gradient_context(op)
         if context is not None:
             context.Enter()
@@ -76,9 +74,7 @@ class LoopWalk(Walk):
             loop = op._control_flow_context
             if op.type in SWITCHES and loop is not None and loop.is_while and loop is self.graph._control_flow_context:
                 self._refuse_start_value(op)
-            grads = self._input_gradients(op, stack, original)
-            if grads is not None:
-                self._pass_on(op, grads)
+            super()._differentiate(op, stack, original)
         finally:
             if context is not None:
                 # Whatever a rule entered and left, this is the context that was current before.

@@ -78,13 +78,7 @@ class Walk:
         stack, original = graph._name_stack, graph._of_thread.original_op
         while ready:
             op = ready.popleft()
-            if self.colocate:
-                with graph.colocate_with(op):
-                    grads = self._input_gradients(op, stack, original)
-            else:
-                grads = self._input_gradients(op, stack, original)
-            if grads is not None:
-                self._pass_on(op, grads)
+            self._visit(op, stack, original)
             for t in self.inputs(op):
                 producer = t.op
                 uses = pending.get(producer)
@@ -92,6 +86,20 @@ class Walk:
                     pending[producer] = uses - 1
                     if uses == 1:
                         ready.append(producer)
+
+    def _visit(self, op: Operation, stack: str, original: Operation | None) -> None:
+        """Differentiate `op`; no other thread adds ops meanwhile, so that none gets the scopes that a rule opens."""
+        with self.graph._lock:
+            if self.colocate:
+                with self.graph.colocate_with(op):
+                    self._differentiate(op, stack, original)
+            else:
+                self._differentiate(op, stack, original)
+
+    def _differentiate(self, op: Operation, stack: str, original: Operation | None) -> None:
+        grads = self._input_gradients(op, stack, original)
+        if grads is not None:
+            self._pass_on(op, grads)
 
     def inputs(self, op: Operation) -> Sequence[Tensor]:
         """Where the gradients of the inputs of `op` go."""
