@@ -198,4 +198,4 @@ def test_a_feature_that_is_wanted_twice():
 @settings(max_examples=40, deadline=None)
 @given(batches())
 def test_lockstep_alone(records):
-    assert_equal(example_columns._in_lockstep(records, WANTED), one_by_one(records))
+    assert_equal(example_columns._in_lockstep(records, list(map(len, records)), WANTED), one_by_one(records))

@@ -55,11 +55,12 @@ def columns(records: Sequence[bytes], wanted: Sequence[tuple[bytes, int]]) -> li
         example_wire.UnknownKind: for a feature that lists something else than bytes, floats or int64s.
     """
     n = len(records)
-    if n < _FEW_RECORDS or sum(map(len, records)) > n * _LARGE_RECORD:
+    sizes = list(map(len, records))
+    if n < _FEW_RECORDS or sum(sizes) > n * _LARGE_RECORD:
         return _one_by_one(records, range(n), wanted)
-    groups, rest = templates(tuple(wanted)).groups(records)
+    groups, rest = templates(tuple(wanted)).groups(records, sizes)
     if not groups:
-        return _in_lockstep(records, wanted)
+        return _in_lockstep(records, sizes, wanted)
     if groups[0][1] is None:
         template, _, rows = groups[0]
         return [_column(template.values(i, kind, rows), kind, n) for i, (_, kind) in enumerate(wanted)]
@@ -109,27 +110,30 @@ def _some(records: Sequence[bytes], which: list[int], wanted: Sequence[tuple[byt
     if len(which) < _FEW_RECORDS:
         return _one_by_one(records, which, wanted)
     try:
-        return _in_lockstep([records[i] for i in which], wanted)
+        return _in_lockstep([records[i] for i in which], [len(records[i]) for i in which], wanted)
     except (MalformedRecord, MalformedFeature, WrongKind) as error:
         raise type(error)(which[error.record], *error.args[1:]) from None
 
 
-def _in_lockstep(records: Sequence[bytes], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
+def _in_lockstep(records: Sequence[bytes], sizes: Sequence[int], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
     n = len(records)
-    lockstep = Lockstep(records)
-    try:
-        lockstep.read(wanted)
-        together = np.flatnonzero(lockstep.good)
-        fast = [lockstep.column(i, kind) for i, (_, kind) in enumerate(wanted)] if together.size else []
-    except example_wire.Malformed:
-        together = np.zeros(0, np.int64)
-    if not together.size:
+    if len({key for key, _ in wanted}) < len(wanted):
         return _one_by_one(records, range(n), wanted)
-    if together.size == n:
-        return fast
-    alone = np.flatnonzero(~lockstep.good)
-    slow = _one_by_one(records, alone.tolist(), wanted)
-    return [_merged([together, alone], both) for both in zip(fast, slow)]
+    lockstep = Lockstep(records, sizes, wanted)
+    try:
+        found = lockstep.columns()
+        if found is not None:
+            return found
+        together = np.flatnonzero(lockstep.good).tolist()
+        if together:
+            found = Lockstep([records[i] for i in together], [sizes[i] for i in together], wanted).columns()
+    except example_wire.Malformed:
+        pass
+    if found is None:
+        return _one_by_one(records, range(n), wanted)
+    alone = np.flatnonzero(~lockstep.good).tolist()
+    slow = _one_by_one(records, alone, wanted)
+    return [_merged([together, alone], both) for both in zip(found, slow)]
 
 
 def _one_by_one(records: Sequence[bytes], which: Sequence[int], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:

@@ -174,11 +174,13 @@ class Templates:
         self._useless = 0
 
     def groups(
-        self, records: Sequence[bytes]
+        self, records: Sequence[bytes], sizes: list[int]
     ) -> tuple[list[tuple[Template, np.ndarray | None, np.ndarray]], list[int]]:
-        """Records of a common layout: the template, the numbers of the records (None: all of them), and their bytes as
-        rows; and the numbers of the records that are in no group. No groups at all if they would be small."""
-        sizes = list(map(len, records))
+        """Records (of some sizes) of a common layout: the template, the numbers of the records (None: all of them), and
+        their bytes as rows; and the numbers of the records that are in no group. No groups at all if they would be
+        small."""
+        if len(set(sizes)) > 1 + len(records) // _MANY:
+            return [], []
         if sizes.count(sizes[0]) == len(sizes):
             by_size: dict[int, list[int] | None] = {sizes[0]: None}
         else:
@@ -189,8 +191,6 @@ class Templates:
                     by_size[size] = [i]
                 else:
                     numbers.append(i)
-        if len(by_size) > 1 + len(records) // _MANY:
-            return [], []
         found: list[tuple[Template, np.ndarray | None, np.ndarray]] = []
         rest: list[int] = []
         for size, numbers in by_size.items():

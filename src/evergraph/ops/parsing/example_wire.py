@@ -20,6 +20,18 @@ import numpy as np
 BYTES, FLOATS, INTS = 0x0A, 0x12, 0x1A
 """The first byte of a feature says what it lists."""
 
+# The bits of the first so many bytes of a word that belong to a number.
+_SEVEN_BITS = np.array([int.from_bytes(b"\x7f" * n, "little") for n in range(9)], np.uint64)
+
+_BLOCK = 4096  # numbers that are decoded together: what is computed for them stays in the cache
+
+# How those bits are brought together: of each two bytes, then of each four, then of all.
+_HALVES = (
+    (0x007F007F007F007F, 0x7F007F007F007F00, 1),
+    (0x00003FFF00003FFF, 0x3FFF00003FFF0000, 2),
+    (0x000000000FFFFFFF, 0x0FFFFFFF00000000, 4),
+)
+
 
 class Malformed(ValueError):
     """The bytes are no `Example`."""
@@ -156,7 +168,8 @@ def _ints(data: bytes, at: int, end: int) -> np.ndarray:
     if data[at] == 0x0A:
         at, end = span(data, at + 1, end)
         if end - at > 64:
-            return packed_ints(np.frombuffer(data, np.uint8, end - at, at))
+            encoded = np.frombuffer(data, np.uint8, end - at, at)
+            return packed_ints(encoded, np.flatnonzero(encoded < 0x80))
         while at < end:
             value, at = varint(data, at, end)
             found.append(value)
@@ -169,24 +182,53 @@ def _ints(data: bytes, at: int, end: int) -> np.ndarray:
     return np.array([v & 0xFFFFFFFFFFFFFFFF for v in found], np.uint64).view(np.int64)
 
 
-def packed_ints(encoded: np.ndarray) -> np.ndarray:
-    """Decode varints that follow each other: uint8 in, int64 out."""
-    last = np.flatnonzero(encoded < 0x80)
-    if not encoded.size:
-        return np.zeros(0, np.int64)
+def packed_ints(encoded: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Decode varints that follow each other: uint8 in, int64 out; `last` says where the last byte of each is."""
+    if last.size == encoded.size:
+        return encoded.astype(np.int64)
     if not last.size or last[-1] != encoded.size - 1:
         raise Malformed("a number is cut off")
-    first = np.concatenate([[0], last[:-1] + 1])
-    lengths = last - first + 1
-    longest = int(lengths.max())
+    padded = np.zeros(encoded.size + 7, np.uint8)
+    padded[: encoded.size] = encoded
+    first = np.zeros_like(last)
+    np.add(last[:-1], 1, out=first[1:])
+    if last.size <= _BLOCK:
+        return _ints_between(padded, first, last)
+    blocks = [slice(at, at + _BLOCK) for at in range(0, last.size, _BLOCK)]
+    return np.concatenate([_ints_between(padded, first[block], last[block]) for block in blocks])
+
+
+def _ints_between(padded: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The varints whose first and last bytes are given."""
+    sizes = last - first
+    sizes += 1
+    longest = int(sizes.max())
+    if longest <= 8:
+        return varints(words(padded)[first], sizes, longest).view(np.int64)
     if longest > 10:
         raise Malformed("a number is too long")
-    low = (encoded & 0x7F).astype(np.uint64)
-    if longest == 1:
-        return low.view(np.int64)
-    place = np.arange(encoded.size) - np.repeat(first, lengths)
-    result = np.bitwise_or.reduceat(low << (7 * place).astype(np.uint64), first)
-    return result.view(np.int64)
+    numbers = varints(words(padded)[first], np.minimum(sizes, 8), 8)
+    for place in range(8, longest):
+        which = np.flatnonzero(sizes > place)
+        numbers[which] |= (padded[first[which] + place] & 0x7F).astype(np.uint64) << 7 * place
+    return numbers.view(np.int64)
+
+
+def varints(heads: np.ndarray, sizes: np.ndarray, longest: int) -> np.ndarray:
+    """Unsigned numbers of some numbers of bytes, up to eight, each at the beginning of a word."""
+    bits = _SEVEN_BITS.take(sizes)
+    bits &= heads
+    for low, high, shift in _HALVES[: (longest - 1).bit_length()]:
+        upper = bits & high
+        upper >>= shift
+        bits &= low
+        bits |= upper
+    return bits
+
+
+def words(data: np.ndarray) -> np.ndarray:
+    """The word, uint64, that begins at each byte, but the last seven."""
+    return np.ndarray((data.size - 7,), "<u8", data, strides=(1,))
 
 
 __all__ = [
@@ -201,4 +243,6 @@ __all__ = [
     "packed_ints",
     "span",
     "values",
+    "varints",
+    "words",
 ]
