@@ -270,8 +270,8 @@ def _divided(values: np.ndarray, counts: np.ndarray, cuts: list[int]) -> list[np
 
 
 def _all(flags: np.ndarray) -> bool:
-    """Whether none is 0; for a handful of them a third of the time of `flags.all()`."""
-    return int(np.count_nonzero(flags)) == flags.size
+    """Whether all are true; for a hundred of them a seventh of the time of `flags.all()`."""
+    return 0 not in flags.tobytes()
 
 
 def objects(values: list[bytes]) -> np.ndarray:

@@ -319,11 +319,12 @@ def _is_missing(feature: _Dense) -> str:
 def _sparse_parts(column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices, values and dense shape of a feature of any length."""
     counts = np.maximum(column.counts, 0)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    before = np.cumsum(counts) - counts
-    places = np.arange(len(rows)) - before[rows]
-    shape = np.array([len(counts), counts.max(initial=0)], np.int64)
-    return np.stack([rows, places], axis=1), column.values, shape
+    n, before = len(counts), counts.cumsum() - counts
+    rows = np.arange(n).repeat(counts)
+    indices = np.empty((len(rows), 2), np.int64)
+    indices[:, 0] = rows
+    np.subtract(np.arange(len(rows)), before[rows], out=indices[:, 1])
+    return indices, column.values, np.array([n, counts.max(initial=0)], np.int64)
 
 
 # The functions of the interface
