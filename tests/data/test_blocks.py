@@ -139,6 +139,46 @@ def test_sparse_features_as_they_are(seen):
             np.testing.assert_array_equal(x, y)
 
 
+def made_dense(kinds):
+    """A dataset of two maps: the second one is given sparse tensors."""
+
+    def example(i):
+        made = tf.train.Example()
+        made.features.feature["n"].int64_list.value.extend(range(i % 4))
+        made.features.feature["s"].bytes_list.value.extend([b"x" * k for k in range(i % 3)])
+        return made.SerializeToString()
+
+    features = {key: tf.VarLenFeature(kind) for key, kind in kinds.items()}
+    dataset = Dataset.from_tensor_slices([example(i) for i in range(30)])
+    dataset = dataset.map(lambda s: tf.parse_single_example(s, features))
+    dataset = dataset.map(lambda e: (e["n"], tf.sparse_tensor_to_dense(e["n"]), tf.sparse_tensor_to_dense(e["s"], "-")))
+    return dataset.map(lambda sparse, n, s: (tf.sparse_tensor_to_dense(sparse), n + 1, s, tf.size(s)))
+
+
+def test_sparse_features_of_an_earlier_map_made_dense(seen):
+    def make():
+        dataset = made_dense({"n": tf.int64, "s": tf.string})
+        return dataset.padded_batch(7, ([None], [5], [None], []), (np.int64(-1), np.int64(0), "?", np.int32(0)))
+
+    found = outcomes(make)
+    assert max(seen) >= 7
+    assert_same(found, one_by_one(make))
+    assert found[0][0].tolist() == [[-1] * 3, [0, -1, -1], [0, 1, -1], [0, 1, 2], [-1] * 3, [0, -1, -1], [0, 1, -1]]
+    assert found[0][2].tolist()[:3] == [[b"?", b"?"], [b"", b"?"], [b"", b"x"]]
+
+
+@pytest.mark.parametrize("place", ["last", "gap", "longer", "matrix"])
+def test_sparse_tensors_that_are_no_lists_made_dense(place):
+    def tensor(i):
+        indices = {"last": [[i]], "gap": [[0], [2 + i]], "longer": [[0]], "matrix": [[0, i]]}[place]
+        return tf.SparseTensor(indices, [i + 5] * len(indices), [50] * len(indices[0]))
+
+    def make():
+        return Dataset.range(20).map(tensor).map(tf.sparse.to_dense).map(lambda x: (x, tf.shape(x)))
+
+    assert_same(outcomes(make), one_by_one(make))
+
+
 @pytest.mark.parametrize("header", [False, True])
 @pytest.mark.parametrize("columns", [None, [0, 3]])
 def test_rows_of_csv_files(tmp_path, header, columns):

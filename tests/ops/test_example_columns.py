@@ -9,8 +9,10 @@ import evergraph as tf
 from evergraph.formats import messages
 from evergraph.ops.parsing import example_columns, example_templates, example_wire
 from evergraph.ops.parsing.example_columns import BYTES, FLOATS, INTS, columns
+from evergraph.ops.parsing.example_names import Names
 
-WANTED = [(b"s", BYTES), (b"f", FLOATS), (b"n", INTS), (b"none", INTS)]
+LONG = "a_name_of_two_words_"
+WANTED = [(b"s", BYTES), (b"f", FLOATS), (b"n", INTS), (b"none", INTS), (LONG.encode() + b"n", INTS)]
 
 
 def record(**features):
@@ -20,7 +22,7 @@ def record(**features):
         entry = messages.Features()
         feature = entry.feature[key]
         if values is not None:
-            kind = {"s": "bytes_list", "f": "float_list", "n": "int64_list", "x": "bytes_list"}[key]
+            kind = {"s": "bytes_list", "f": "float_list", "n": "int64_list", "x": "bytes_list"}[key[-1]]
             getattr(feature, kind).value.extend(values)
             getattr(feature, kind).SetInParent()
         body += entry.SerializeToString()
@@ -40,6 +42,8 @@ VALUES = {
     "f": st.lists(st.floats(width=32, allow_nan=False), max_size=40) | st.none(),
     "n": st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5) | st.none(),
     "x": st.lists(st.binary(max_size=3), max_size=2),
+    LONG + "n": st.lists(st.integers(0, 300), max_size=90) | st.none(),
+    LONG + "s": st.lists(st.binary(max_size=20), max_size=9),
 }
 LAYOUTS = st.lists(st.sampled_from(sorted(VALUES)), unique=True)
 
@@ -199,3 +203,64 @@ def test_a_feature_that_is_wanted_twice():
 @given(batches())
 def test_lockstep_alone(records):
     assert_equal(example_columns._in_lockstep(records, list(map(len, records)), WANTED), one_by_one(records))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=20, unique=True), st.data())
+def test_names_are_found_among_others(names, data):
+    found = Names(names)
+    others = st.builds(lambda name, more: name + more, st.sampled_from(names), st.binary(max_size=3)) | st.binary()
+    asked = data.draw(st.lists(st.sampled_from(names) | others, max_size=20))
+    sizes = np.array([len(name) for name in asked], np.int64)
+
+    def word_at(at):
+        return np.array([int.from_bytes((name + b"\xff" * 30)[at : at + 8], "little") for name in asked], np.uint64)
+
+    which, place = found.places(sizes, word_at)
+    expected = [(i, names.index(name)) for i, name in enumerate(asked) if name in names]
+    assert list(zip(which.tolist(), place.tolist(), strict=True)) == expected
+
+
+def test_many_similar_names():
+    names = [b"%s%03d_end" % (LONG.encode(), i) for i in range(300)]
+    found = Names(names)
+    words = np.frombuffer(b"".join(name.ljust(32, b"x") for name in names), "<u8").reshape(-1, 4)
+    which, place = found.places(np.array([len(name) for name in names]), lambda at: words[:, at // 8])
+    assert which.tolist() == place.tolist() == list(range(300))
+
+
+LONG_FIELDS = {
+    "numbers": lambda i: record(n=range(5000 + i), s=[b"x"]),
+    "floats": lambda i: record(f=[0.5] * (4000 + i)),
+    "string": lambda i: record(s=[b"x" * 20000, b"y" * i]),
+    "strings": lambda i: record(s=[b"%d" % k for k in range(200 + i)]),
+    "large numbers": lambda i: record(n=[k * 7919**k % 2**64 - 2**63 for k in range(i)]),
+    "more strings than steps": lambda i: record(s=[b"x"] * (280 + i)),
+}
+
+
+@pytest.mark.parametrize("name", LONG_FIELDS)
+def test_fields_whose_length_takes_several_bytes(name, monkeypatch):
+    records = [LONG_FIELDS[name](i) for i in range(12)]
+    expected = one_by_one(records)
+    if name != "more strings than steps":
+        monkeypatch.setattr(example_columns, "_one_by_one", None)
+    assert_equal(columns(records, WANTED), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.integers(1, 4))
+def test_packed_numbers(values, block):
+    encoded = np.frombuffer(b"".join(map(varint, values)), np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(example_wire, "_BLOCK", block)
+        found = example_wire.packed_ints(encoded, np.flatnonzero(encoded < 0x80))
+    assert found.view(np.uint64).tolist() == values
+
+
+def varint(value):
+    low = []
+    while value > 0x7F:
+        low.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*low, value])

@@ -381,6 +381,8 @@ def _step(i: Instruction, kinds: dict[Register, str], shared: set[Register], ste
     if kind == "ParseSingleExample":
         gives = _parsed(i)
         return None if gives is None else _Step(i, kernel, stacked_ragged.parse_single, inputs, at, gives)
+    if kind == "DeserializeSparse":
+        return _Step(i, kernel, stacked_ragged.unboxed, inputs, at, [_PLACES, _RAGGED, _ROWS])
     if kind in _SPLITS:
         return _Step(i, kernel, stacked_ragged.split, inputs, at, [_UNKNOWN, _RAGGED, _UNKNOWN])
     rule = RULES.get(kind)
@@ -458,7 +460,7 @@ def _find_step(i: Instruction, kinds: dict[Register, str], shared: set[Register]
 
 
 def _is_list(inputs: list[Register], kinds: dict[Register, str], steps: list[_Step]) -> bool:
-    """Whether places, size (and values, if given) are those of one list of a parsed record."""
+    """Whether places, size (and values, if given) are those of one list."""
     if kinds.get(inputs[0]) is not _PLACES:
         return False
     for step in steps:

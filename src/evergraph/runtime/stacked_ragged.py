@@ -104,15 +104,35 @@ def find(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[
 
 
 def boxed(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
-    """`SerializeSparse` of the lists that `ParseSingleExample` gives, each with its values at 0, 1, ..."""
+    """`SerializeSparse` of lists, each with its values at 0, 1, ..."""
     _, values, sizes = args
     if i.attrs["out_type"].name != "variant" or not np.array_equal(values.lengths, sizes[:, 0]):
         raise NotStacked
     places = np.arange(max(values.lengths, default=0), dtype=np.int64)[:, None]
     made = np.empty((n, 3), object)
-    for row, part, length in zip(made, values.separate(), values.lengths.tolist()):
-        row[0], row[1], row[2] = places[:length], part, np.array([length], np.int64)
+    made[:, 0] = np.fromiter([places[:length] for length in values.lengths.tolist()], object, n)
+    made[:, 1] = np.fromiter(values.separate(), object, n)
+    made[:, 2] = np.fromiter([row.copy() for row in sizes], object, n)
     return made
+
+
+def unboxed(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> list[Any]:
+    """`DeserializeSparse` of lists, each with its values at 0, 1, ..."""
+    from evergraph.ops.parsing.example_lockstep import ranges
+
+    if args[0].shape != (n, 3):
+        raise NotStacked
+    places, values, sizes = args[0].T.tolist()
+    column = RaggedColumn.of(values)
+    lengths = column.lengths
+    if (
+        {part.dtype for part in values} != {np.dtype(i.attrs["dtype"].np)}
+        or not np.array_equal(list(map(len, places)), lengths)
+        or not np.array_equal(np.concatenate(places), ranges(np.zeros_like(lengths), lengths)[:, None])
+        or not np.array_equal(np.concatenate(sizes), lengths)
+    ):
+        raise NotStacked
+    return [None, column, lengths[:, None]]
 
 
 # By type: the rule, and whether what it gives is ragged, too.
@@ -178,7 +198,7 @@ def split(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set
 
 
 def values_as_they_are(i: Instruction, kernel: Callable[..., Any], args: list[Any], rows: set[int], n: int) -> Any:
-    """`SparseToDense` of what `ParseSingleExample` gives for a list: its values have the places 0, 1, ..."""
+    """`SparseToDense` of a list: its values have the places 0, 1, ..."""
     return args[2]
 
 
@@ -192,5 +212,6 @@ __all__ = [
     "is_open",
     "parse_single",
     "split",
+    "unboxed",
     "values_as_they_are",
 ]

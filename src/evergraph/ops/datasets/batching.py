@@ -20,7 +20,7 @@ from evergraph.ops.datasets.dataset import INFINITE, UNKNOWN, Dataset, Element, 
 from evergraph.ops.datasets.mapping import Map, ParallelMap
 from evergraph.ops.datasets.order import Unary
 from evergraph.ops.datasets.rows import gathered, numbered
-from evergraph.ops.datasets.stacking import batch_of, shape_text
+from evergraph.ops.datasets.stacking import batch_of, column_of, shape_text
 from evergraph.ops.opdef import kernel_error
 from evergraph.ops.running import Running
 
@@ -118,6 +118,9 @@ class _PaddedBatched(_Batched):
 
 def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, component: int) -> np.ndarray:
     assert padded is not None
+    plain = _padded_plain(column, kind, padded, value)
+    if plain is not None:
+        return plain
     sizes = [0 if n is None else n for n in padded]
     for element in column:
         shape = shape_of(element)
@@ -146,6 +149,24 @@ def _padded(column: Sequence[Any], kind: DType, padded: Shape, value: Any, compo
             out[places] = element
         else:
             out[i] = element if type(element) is not np.ndarray else element[()]
+    return out
+
+
+def _padded_plain(column: Sequence[Any], kind: DType, padded: tuple[int | None, ...], value: Any) -> np.ndarray | None:
+    """The scalars or vectors of a batch, if they are nothing else and fit."""
+    types = set(map(type, column))
+    if not padded and np.ndarray not in types:
+        return column_of(column, kind)
+    if len(padded) != 1 or types != {np.ndarray} or any(vector.ndim != 1 for vector in column):
+        return None
+    lengths = np.fromiter(map(len, column), np.int64, len(column))
+    longest = int(lengths.max())
+    width = longest if padded[0] is None else padded[0]
+    if longest > width:
+        return None
+    out = aligned((len(column), width), kind)
+    out[...] = value[()] if isinstance(value, np.ndarray) else value
+    out[np.arange(width) < lengths[:, None]] = np.concatenate(column)
     return out
 
 

@@ -5,7 +5,7 @@ Names are compared as 64-bit words. A product of the words says which of the wan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Names:
         self._table = np.zeros(1 << bits, np.int64)
         self._table[slots] = np.arange(len(names))
 
-    def _slots(self, sizes: np.ndarray, words: Sequence[np.ndarray], bits: int) -> np.ndarray:
+    def _slots(self, sizes: np.ndarray, words: Iterable[np.ndarray], bits: int) -> np.ndarray:
         """Where names are in the table: the first bits of a product."""
         product = sizes.astype(np.uint64)
         for word in words:
