@@ -178,9 +178,9 @@ class _Import:
             graph._functions.setdefault(copied.signature.name, copied)
         for pair in graph_def.library.gradient:
             graph._attachments.setdefault("gradient functions", {}).setdefault(pair.function_name, pair.gradient_func)
-        if graph_def.HasField("versions"):
-            graph._producer = min(graph._producer, graph_def.versions.producer)
-            graph._min_consumer = max(graph._min_consumer, graph_def.versions.min_consumer)
+        # A message that does not say is of the oldest version there is.
+        graph._producer = min(graph._producer, graph_def.versions.producer)
+        graph._min_consumer = max(graph._min_consumer, graph_def.versions.min_consumer)
         self.before = len(graph._ops)
         for position in self.order():
             self.add(graph_def.node[position])

@@ -22,11 +22,18 @@ def placeholder_op(xp: Any, *, dtype: Any, shape: Any) -> Any:
     raise kernel_error(f"You must feed a value for a placeholder tensor with dtype {dtype.name}")
 
 
+_LAST_WITHOUT_UNKNOWN_SHAPES = 21
+
+
 def _given_shape(made: Any) -> Any:
     return made.attrs["shape"]
 
 
-placeholder_op.shape_from_op(_given_shape)
+@placeholder_op.shape_from_op
+def placeholder_shape(made: Any) -> Any:
+    # Graphs of TF 0.12 and before write an unknown shape as that of a scalar.
+    shape = made.attrs["shape"]
+    return None if shape == () and made.graph._producer <= _LAST_WITHOUT_UNKNOWN_SHAPES else shape
 
 
 @op("PlaceholderV2", differentiable=False)

@@ -810,7 +810,7 @@ def grouped_inputs(new: Operation) -> list[tuple[Tensor, ...]]:
 
 
 def _shape_message(new: Operation, what: str) -> str:
-    known = ", ".join(shapes.bracket_text(t.static_shape) for t in new.inputs)
+    known = ", ".join("?" if t.static_shape is None else shapes.bracket_text(t.static_shape) for t in new.inputs)
     text = f"{what} for '{new.name}' (op: '{new.type}') with input shapes: {known}"
     values = []
     for i, t in enumerate(new.inputs):

@@ -46,15 +46,15 @@ def reduction_axes(x: Any, axes: Any) -> tuple[int, ...]:
 
 def reduced_static(input: Shape, axes: Any, *, keep_dims: bool) -> Shape:
     """The static shape of a reduction."""
+    given = np.array(axes, object)
+    if given.ndim > 1:
+        raise ShapeError(f"Shape must be at most rank 1 but is rank {given.ndim}")
     if input is None:
         return None
     rank = len(input)
     if axes is None:
         return (None,) * rank if keep_dims else None
     chosen = set()
-    given = np.array(axes, object)
-    if given.ndim > 1:
-        raise ShapeError(f"Shape must be at most rank 1 but is rank {given.ndim}")
     for axis in given.ravel().tolist():
         if axis is None:
             return (None,) * rank if keep_dims else None

@@ -14,7 +14,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import name_scope
 from evergraph.framework.shapes import Shape, ShapeError, with_rank
 from evergraph.framework.tensor import Tensor
-from evergraph.ops import array, cast, reductions
+from evergraph.ops import array, cast, lowerings, reductions
 from evergraph.ops.opdef import kernel_error, op, raw_op, unchanged_shape
 
 
@@ -276,14 +276,50 @@ def _extreme_shape(input: Shape, dimension: Any) -> Shape:
 def arg_max(xp: Any, input: Any, dimension: Any, *, output_type: Any) -> Any:
     """The index of the greatest element along an axis; of equal ones, the first. NaN is passed over."""
     axis = _extreme_axis(input, dimension)
-    return xp.argmax(reductions.without_nan(xp, input, -np.inf), axis=axis).astype(output_type.np)
+    return _first_extreme(xp, reductions.without_nan(xp, input, -np.inf), axis, "max").astype(output_type.np)
 
 
 @op("ArgMin", static=("dimension",), shape=_extreme_shape)
 def arg_min(xp: Any, input: Any, dimension: Any, *, output_type: Any) -> Any:
     """The index of the smallest element along an axis; of equal ones, the first. NaN is passed over."""
     axis = _extreme_axis(input, dimension)
-    return xp.argmin(reductions.without_nan(xp, input, np.inf), axis=axis).astype(output_type.np)
+    return _first_extreme(xp, reductions.without_nan(xp, input, np.inf), axis, "min").astype(output_type.np)
+
+
+# XLA:CPU goes through pairs of a number and its index one by one, but takes vectors of numbers: so find the extreme
+# first, then the first element that equals it; and the last axis as a table whose columns are done side by side.
+# Without and with, in ms of one EPYC core (jax 0.10.2): float32[32, 1000] along 1 0.16 and 0.04, [32, 50000] 7.1 and
+# 1.8, [1000, 64] along 0 0.33 and 0.06; but [8, 64, 64, 21] along 3 0.4 and 1.8.
+_COLUMNS = 64
+_LONG = 4 * _COLUMNS
+
+
+def _first_extreme(xp: Any, x: Any, axis: int, which: str) -> Any:
+    """`argmax` or `argmin` (`which`: "max" or "min") of an array without NaN along a nonnegative axis."""
+    size = x.shape[axis]
+    is_last = axis == x.ndim - 1
+    if xp is np or (is_last and size < _LONG) or not x.size or lowerings.lowering_platform() != "cpu":
+        return getattr(xp, f"arg{which}")(x, axis=axis)
+    if not is_last:
+        return _first_equal(xp, x, getattr(xp, which)(x, axis=axis, keepdims=True), axis)
+    rest = -size % _COLUMNS
+    if rest:  # the first element again: where it is the extreme, its own place comes first
+        x = xp.concatenate([x, xp.broadcast_to(x[..., :1], (*x.shape[:-1], rest))], axis=-1)
+    table = x.reshape(*x.shape[:-1], -1, _COLUMNS)
+    best = getattr(xp, which)(table, axis=-2, keepdims=True)
+    rows = _first_equal(xp, table, best, -2)
+    places = rows * np.int32(_COLUMNS) + xp.arange(_COLUMNS, dtype=np.int32)
+    best = best[..., 0, :]
+    is_best = best == getattr(xp, which)(best, axis=-1, keepdims=True)
+    return xp.where(is_best, places, np.iinfo(np.int32).max).min(axis=-1)
+
+
+def _first_equal(xp: Any, x: Any, wanted: Any, axis: int) -> Any:
+    """The index of the first element along an axis that equals `wanted`."""
+    from jax import lax
+
+    numbers = lax.broadcasted_iota(np.int32, x.shape, axis % x.ndim)
+    return xp.where(x == wanted, numbers, np.int32(x.shape[axis])).min(axis=axis)
 
 
 def _index_grad(made: Operation, grad: Tensor) -> list[None]:
