@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import accumulate, chain, islice, repeat, tee
 from typing import Any
 
 from evergraph.formats import files, tfrecord
@@ -290,10 +290,10 @@ class TFRecordReader(Reader):
         self._compression = compression.decode()
 
     def records(self, name: bytes) -> Iterator[Record]:
-        offset = 0
-        for record in tfrecord.read_records(path_of(name), self._compression):
-            yield b"%s:%d" % (name, offset), record
-            offset += len(record) + 16  # its length and two checksums
+        records, again = tee(tfrecord.read_records(path_of(name), self._compression))
+        # A record is 16 bytes longer in the file: with its length and two checksums.
+        places = accumulate(map((16).__add__, map(len, again)), initial=0)
+        return zip(map(b"%s:%d".__mod__, zip(repeat(name), places)), records)
 
 
 class LMDBReader(Reader):
