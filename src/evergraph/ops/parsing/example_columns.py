@@ -117,7 +117,7 @@ def _some(records: Sequence[bytes], which: list[int], wanted: Sequence[tuple[byt
 
 def _in_lockstep(records: Sequence[bytes], sizes: Sequence[int], wanted: Sequence[tuple[bytes, int]]) -> list[Column]:
     n = len(records)
-    if len({key for key, _ in wanted}) < len(wanted):
+    if not wanted or len({key for key, _ in wanted}) < len(wanted):
         return _one_by_one(records, range(n), wanted)
     lockstep = Lockstep(records, sizes, wanted)
     try:

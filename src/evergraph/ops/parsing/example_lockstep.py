@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ _LONG = 14  # bytes; runs that are longer on average are copied one by one (0.11
 
 # How long a field is altogether, by its first two bytes: tag 0a and a length below 128. Others are looked at again.
 _SPANS = np.full(1 << 16, 1 << 56, np.int64)
-_SPANS[0x0A:0x800A:0x100] = np.arange(2, 130)
+_SPANS[0x0A00:0x0A80] = np.arange(2, 130)
 
 
 class Column(NamedTuple):
@@ -41,6 +41,11 @@ class Column(NamedTuple):
 
     values: np.ndarray
     counts: np.ndarray
+
+
+def _flip(tag: int) -> int:
+    """What changes the first two bytes of a field so that `tag` reads 0a."""
+    return (tag ^ 0x0A) << 8
 
 
 class _Wanted:
@@ -52,7 +57,7 @@ class _Wanted:
         self.names = Names([wanted[i][0] for i in self.order])
         self.ints = kinds.count(INTS)
         self.numbers = self.ints + kinds.count(FLOATS)
-        self.tags = np.array(kinds, np.uint16)
+        self.flips = np.array([_flip(kind) for kind in kinds], np.uint16)
 
 
 _wanted = lru_cache(64)(_Wanted)
@@ -69,7 +74,7 @@ class Lockstep:
         self._data = b"".join([*records, bytes(_SPARE + 8 * self._wanted.names.words)])
         self._bytes = np.frombuffer(self._data, np.uint8)
         self._words = words(self._bytes)
-        self._heads = np.ndarray((self._bytes.size - 1,), "<u2", self._bytes, strides=(1,))
+        self._heads = np.ndarray((self._bytes.size - 1,), ">u2", self._bytes, strides=(1,))
         lengths = np.array(sizes, np.int64)
         self._ends = lengths.cumsum()
         self._starts = self._ends - lengths
@@ -88,7 +93,8 @@ class Lockstep:
         place, start, end, cuts = self._contents(place, start, end)
         numbers = cuts[wanted.numbers]
         whose, string_start, string_end, damaged = self._fields(start[numbers:], end[numbers:])
-        self.good[place[numbers:][damaged] % n] = False
+        if damaged.size:
+            self.good[place[numbers:][damaged] % n] = False
         if not _all(self.good):
             return None
         sizes = end - start
@@ -122,7 +128,7 @@ class Lockstep:
         the value starts and ends."""
         heads, n = self._heads, len(self.good)
         key_start, key_end, ok = self._field(heads[start], start, end)
-        start, value_end, value_ok = self._field(_with_tag(heads[key_end], 0x12), key_end, end)
+        start, value_end, value_ok = self._field(heads[key_end] ^ _flip(0x12), key_end, end)
         self._require(ok & value_ok & (value_end == end), record)
         word = self._words
         which, feature = self._wanted.names.places(key_end - key_start, lambda at: word[key_start + at])
@@ -139,7 +145,7 @@ class Lockstep:
         has_list = start < end
         if not _all(has_list):
             place, feature, start, end = place[has_list], feature[has_list], start[has_list], end[has_list]
-        start, list_end, ok = self._field(_with_tag(self._heads[start], self._wanted.tags[feature]), start, end)
+        start, list_end, ok = self._field(self._heads[start] ^ self._wanted.flips[feature], start, end)
         self._require(ok & (list_end == end), place)
         return place, start, end
 
@@ -194,7 +200,7 @@ class Lockstep:
             start, length = at + 1 + size, example_wire.varints(word, size, 8)
             length[stops == 0] = 1 << 56  # it has more than eight bytes
         end = start + length.view(np.int64)
-        ok = (end <= limit) & (heads & 0xFF == 0x0A)
+        ok = (end <= limit) & (heads >> 8 == 0x0A)
         if not _all(ok):
             start, end = np.where(ok, start, at), np.where(ok, end, at)
         return start, end, ok
@@ -206,11 +212,13 @@ class Lockstep:
         if whose.size < at.size:
             at, limit = at[whose], limit[whose]
         damaged = whose[:0]
-        found = [(damaged, damaged, damaged)]
+        if not whose.size:
+            return whose, whose, whose, damaged
+        found = []
         while whose.size:
             start, end, ok = self._field(self._heads[at], at, limit)
-            if not _all(ok) or len(found) > _MOST_FIELDS:
-                ok &= len(found) <= _MOST_FIELDS
+            if not _all(ok) or len(found) == _MOST_FIELDS:
+                ok &= len(found) < _MOST_FIELDS
                 damaged = np.concatenate([damaged, whose[~ok]])
                 whose, start, end, limit = whose[ok], start[ok], end[ok], limit[ok]
             found.append((whose, start, end))
@@ -244,11 +252,6 @@ class Lockstep:
         return objects([data[a:b] for a, b in zip(start[order].tolist(), end[order].tolist())])
 
 
-def _with_tag(heads: np.ndarray, tag: Any) -> np.ndarray:
-    """The first two bytes of fields so that the expected tag reads 0a."""
-    return heads ^ (tag ^ 0x0A)
-
-
 def _ints(runs: list[np.ndarray], sizes: np.ndarray, cuts: list[int]) -> tuple[list[np.ndarray], np.ndarray]:
     """The packed numbers of each feature, and how many there are in each list."""
     if not runs:
@@ -264,6 +267,8 @@ def _ints(runs: list[np.ndarray], sizes: np.ndarray, cuts: list[int]) -> tuple[l
 
 def _divided(values: np.ndarray, counts: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
     """The values of each feature, of which each list has some count; `cuts` says where the lists of each begin."""
+    if len(cuts) == 1:
+        return []
     before = np.zeros(len(counts) + 1, np.int64)
     counts.cumsum(out=before[1:])
     return [values[a:b] for a, b in pairwise(before[cuts].tolist())]
