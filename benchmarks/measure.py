@@ -217,7 +217,8 @@ def many_variables(tf):
     return median_us(lambda: session.run([step, loss], {rate: 0.01}), 3, 7, time.process_time)
 
 
-def _records(tf, count=20_000):
+def _records(tf, count=20_000, longest=0):
+    """A file of records, what to parse of them, and how many there are; with lists if they may have elements."""
     import tempfile
 
     path = tempfile.mkstemp(suffix=".tfrecord")[1]
@@ -229,12 +230,20 @@ def _records(tf, count=20_000):
                 "x": feature(float_list=tf.train.FloatList(value=RANDOM.rand(8))),
                 "name": feature(bytes_list=tf.train.BytesList(value=[b"record %d" % i])),
             }
+            if longest:
+                n = RANDOM.randint(longest + 1)
+                features["ids"] = feature(int64_list=tf.train.Int64List(value=RANDOM.randint(0, 100_000, n)))
+                features["weights"] = feature(float_list=tf.train.FloatList(value=RANDOM.rand(n)))
+                features["tags"] = feature(bytes_list=tf.train.BytesList(value=[b"tag %d" % k for k in range(n % 4)]))
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
     wanted = {
         "label": tf.FixedLenFeature([], tf.int64),
         "x": tf.FixedLenFeature([8], tf.float32),
         "name": tf.FixedLenFeature([], tf.string),
     }
+    if longest:
+        kinds = {"ids": tf.int64, "weights": tf.float32, "tags": tf.string}
+        wanted.update((key, tf.VarLenFeature(kind)) for key, kind in kinds.items())
     return path, wanted, count
 
 
@@ -270,6 +279,21 @@ def records_parse_batch(tf):
     path, wanted, count = _records(tf)
     dataset = tf.data.TFRecordDataset(path).map(lambda s: tf.parse_single_example(s, wanted)).batch(128)
     return _cpu_us_an_element(tf, dataset, count, path)
+
+
+def lists_batch_parse(tf):
+    """Records with lists in batches, parsed a batch at a time."""
+    path, wanted, count = _records(tf, longest=29)
+    dataset = tf.data.TFRecordDataset(path).batch(128).map(lambda s: tf.parse_example(s, wanted))
+    return _cpu_us_an_element(tf, dataset, count, path)
+
+
+def lists_padded(tf):
+    """Records with lists, parsed one by one; one of the lists is made dense by another function, then padded."""
+    path, wanted, count = _records(tf, longest=29)
+    dataset = tf.data.TFRecordDataset(path).map(lambda s: tf.parse_single_example(s, wanted))
+    dataset = dataset.map(lambda parsed: (parsed["label"], tf.sparse_tensor_to_dense(parsed["ids"])))
+    return _cpu_us_an_element(tf, dataset.padded_batch(128, ([], [None])), count, path)
 
 
 def records_shuffled(tf):

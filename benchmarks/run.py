@@ -35,6 +35,8 @@ ROWS = {
     "records_batch_parse": ("TFRecords batched, then parsed: CPU time a record", "us", 1, [("tf1", 1)]),
     "records_parse_batch": ("TFRecords parsed, then batched: CPU time a record", "us", 1, [("tf1", 0.2)]),
     "records_shuffled": ("TFRecords shuffled, batched, parsed ahead: CPU time a record", "us", 1, [("tf1", 1)]),
+    "lists_batch_parse": ("TFRecords with lists batched, then parsed: CPU time a record", "us", 1, [("tf1", 1)]),
+    "lists_padded": ("lists of TFRecords made dense, padded: CPU time a record", "us", 1, [("tf1", 0.8)]),
     "elements_mapped": ("a function and a filter of numbers, batched: CPU time each", "us", 1, [("tf1", 0.1)]),
     "lines_parsed": ("lines of a CSV file parsed, batched: CPU time a line", "us", 1, [("tf1", 0.25)]),
     "images_decoded": ("JPEG files decoded, resized, batched: CPU time each", "us", 1, [("tf1", 1)]),

@@ -214,7 +214,7 @@ class Lockstep:
         damaged = whose[:0]
         if not whose.size:
             return whose, whose, whose, damaged
-        found = []
+        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         while whose.size:
             start, end, ok = self._field(self._heads[at], at, limit)
             if not _all(ok) or len(found) == _MOST_FIELDS:
