@@ -25,24 +25,23 @@ class Names:
         self._sizes = np.array([len(name) for name in names], np.int64)
         self._names = _as_words([name.ljust(size, b"\0") for name in names], self.words)
         self._masks = _as_words([b"\xff" * n + bytes(size - n) for n in range(size + 1)], self.words)
-        self._factor, bits = _FACTOR, len(names).bit_length() + 1
-        slots = self._slots(self._sizes, self._names, bits)
-        while len(set(slots.tolist())) < len(names):
-            self._factor = self._factor * _FACTOR % 2**64
-            bits += self._factor % 64 == 1
-            slots = self._slots(self._sizes, self._names, bits)
-        self._bits = bits
-        self._table = np.zeros(1 << bits, np.int64)
+        self._factor, self._bits = _FACTOR, len(names).bit_length() + 1
+        slots, tries = self._slots(self._sizes, self._names), 0
+        while len(set(slots.tolist())) < len(names):  # two names at one place: try others, then a larger table
+            self._factor, tries = self._factor * _FACTOR % 2**64, tries + 1
+            self._bits += tries % 16 == 0
+            slots = self._slots(self._sizes, self._names)
+        self._table = np.zeros(1 << self._bits, np.int64)
         self._table[slots] = np.arange(len(names))
 
-    def _slots(self, sizes: np.ndarray, words: Iterable[np.ndarray], bits: int) -> np.ndarray:
+    def _slots(self, sizes: np.ndarray, words: Iterable[np.ndarray]) -> np.ndarray:
         """Where names are in the table: the first bits of a product."""
         product = sizes.astype(np.uint64)
         for word in words:
             product *= self._factor
             product ^= word
         product *= self._factor
-        return (product >> 64 - bits).view(np.int64)
+        return (product >> 64 - self._bits).view(np.int64)
 
     def places(self, sizes: np.ndarray, word_at: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Which of some entries have one of the names, and where it is among the names.
@@ -53,7 +52,7 @@ class Names:
         """
         capped = np.minimum(sizes, 8 * self.words)
         words = [word_at(8 * i) & mask[capped] for i, mask in enumerate(self._masks)]
-        place = self._table[self._slots(sizes, words, self._bits)]
+        place = self._table[self._slots(sizes, words)]
         same = self._sizes[place] == sizes
         for ours, theirs in zip(self._names, words, strict=True):
             same &= ours[place] == theirs
