@@ -68,7 +68,7 @@ disk_cache.SHORTEST = 0.0
 import evergraph as tf
 from evergraph.compiler import interpret
 from evergraph.runtime import executor
-executor.SMALL_OPS, executor.LONG_WORK, executor.LARGE_ARRAYS = -1, 100, 10
+executor.SMALL_OPS, executor.LONG = -1, 0.0
 x = tf.placeholder(tf.float32, [8, 8])
 y = tf.nn.softmax(tf.matmul(tf.tanh(x), x))
 labels = tf.placeholder(tf.int32, [8])

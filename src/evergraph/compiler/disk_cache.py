@@ -105,7 +105,7 @@ def folder() -> Path | None:
 
 def _machine() -> str:
     """A name for machines with the same instructions."""
-    about = ["2", platform.machine(), platform.system()]  # the number grows when what is in the files changes
+    about = ["3", platform.machine(), platform.system()]  # the number grows when what is in the files changes
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

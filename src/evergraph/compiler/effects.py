@@ -57,6 +57,11 @@ def variable_of(tensor: Tensor) -> Operation | None:
     return None
 
 
+def passes_handle_on(op: Operation, t: Tensor) -> bool:
+    """Whether `op` gives on the handle `t` without looking at the variable, which may have no value."""
+    return t.dtype is dtypes.resource and op.type in _PASS_THROUGH
+
+
 @dataclass
 class Effects:
     """The versions of the variables in a plan. Version 0 is the value at the start of the run."""
@@ -110,7 +115,7 @@ def effects(ops: Sequence[Operation], fed: frozenset[Tensor], maker: Mapping[Ope
                     _note_late_read(found, op, position, t, history, seen, fed)
                 continue
             declared = variable_of(t)
-            if declared is None:
+            if declared is None or passes_handle_on(op, t):
                 continue
             key = variable_key(declared)
             found.declared.setdefault(key, declared)

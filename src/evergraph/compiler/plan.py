@@ -17,6 +17,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from evergraph.compiler.calls import spelled_out
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, shared_reference, variable_of
 from evergraph.compiler.regions import (
@@ -37,6 +39,7 @@ from evergraph.framework.operation import Operation
 from evergraph.framework.shapes import size_of
 from evergraph.framework.tensor import Tensor
 from evergraph.ops.opdef import grouped_inputs
+from evergraph.ops.state import handle_bytes
 
 Register = int
 
@@ -327,6 +330,18 @@ class _Block:
         self.registers[register] = op.attrs["value"]
         self.constants.add(register)
 
+    def handle(self, declared: Operation) -> None:
+        """What stands for a handle where it is only given on. Who reads it finds its variable (effects.py)."""
+        register = self.tensor_register(declared.outputs[0])
+        self.registers[register] = np.zeros((), np.uint8)
+        self.constants.add(register)
+
+    def fetched_handle(self, declared: Operation) -> Register:
+        register = self.new()
+        self.registers[register] = handle_bytes(declared)
+        self.constants.add(register)
+        return register
+
     def guards_of(self, t: Tensor) -> Guards:
         op = self.maker.get(t.op, t.op)
         found = self.guards.get(op, frozenset())
@@ -350,7 +365,13 @@ class _Block:
         flat = []
         for position, t in enumerate(op.inputs):
             version = self.effects.reads.get((op, position))
-            flat.append(self.tensor_register(t) if version is None else self.version_register(*version))
+            if version is None:
+                declared = t.op
+                if declared.type == "VarHandleOp" and t not in self.fed and t not in self.of_tensor:
+                    self.handle(declared)
+                flat.append(self.tensor_register(t))
+            else:
+                flat.append(self.version_register(*version))
         if isinstance(op, LoopOp):
             assert op.region is not None
             program = _LoopBlock(op.region, self.fed).program()
@@ -535,7 +556,9 @@ class _Assembly(_Block):
         self.feeds, self.ops, self.leveled = tuple(feeds), structure.ops, leveled
 
     def fetch_register(self, t: Tensor) -> Register:
-        if t not in self.fed and (t.dtype._is_ref_dtype or t.dtype is dtypes.resource) and variable_of(t) is not None:
+        if t.dtype is dtypes.resource and t not in self.fed and (declared := variable_of(t)) is not None:
+            return self.fetched_handle(declared)
+        if t.dtype._is_ref_dtype and t not in self.fed and variable_of(t) is not None:
             return self.version_register(*fetched_version(t, self.effects))
         reference = None if t in self.fed or not self.effects.last else shared_reference(t, self.fed)
         if reference is not None and not self.guards_of(t):

@@ -351,6 +351,8 @@ def _guards(
         if op.type in MERGES:
             if any(t.op.type in NEXTS for t in op.inputs):
                 continue
+            if op.outputs[0].dtype is dtypes.resource and any(variable_of(t) is not None for t in op.inputs):
+                raise Unstructured(f"which variable {op.name!r} is depends on a branch")
             guards = _merged(op, [of_tensor(t) for t in op.inputs])
         else:
             guards = NO_GUARDS

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from evergraph.ops import philox
+from evergraph.ops.lowerings import lowering_platform
 
 Shape = tuple[int, ...]
 
@@ -121,8 +122,13 @@ def truncated_normal(xp: Any, counter: Any, *, shape: Shape, seed: Any, seed2: A
         a, b, c, d = words = philox.blocks(xp, index, seed, seed2)
         return _box_muller64(xp, words) if width == 2 else _box_muller32(xp, a, b) + _box_muller32(xp, c, d)
 
-    draw = _first_kept if xp is np else _first_kept_traced
-    return draw(xp, normals, first, spacing, groups, width).astype(dtype).reshape(-1)[:size].reshape(shape)
+    if xp is np:
+        values = _first_kept(xp, normals, first, spacing, groups, width)
+    elif groups < 2 * _GROUPS_AT_ONCE or lowering_platform() != "cpu":
+        values = _first_kept_traced(xp, normals, first, spacing, groups, width)
+    else:
+        values = _first_kept_in_pieces(xp, normals, first, spacing, groups, width)
+    return values.astype(dtype).reshape(-1)[:size].reshape(shape)
 
 
 def uniform_int(
@@ -430,6 +436,27 @@ def _first_kept(xp: Any, normals: Callable[[Any], Any], first: Any, spacing: Any
         group, filled, index = group[rest], filled[rest], index[rest] + np.uint64(1)
         candidates = drawn(index)
     return values
+
+
+# XLA:CPU goes through memory for each of the arrays between the ops here. In pieces whose arrays stay in the cache,
+# 25.6 million float32 take 0.31 s instead of 0.48 (4,096 groups at once: 0.30 to 0.42, 262,144: 0.31; one EPYC core).
+_GROUPS_AT_ONCE = 1 << 16
+
+
+def _first_kept_in_pieces(
+    xp: Any, normals: Callable[[Any], Any], first: Any, spacing: Any, groups: int, width: int
+) -> Any:
+    """`_first_kept_traced`, some groups at a time; there may be more groups in the result, all of them at its end."""
+    from jax import lax
+
+    fewest = _GROUPS_AT_ONCE // 2
+    at_once = next((n for n in range(2 * fewest, fewest, -1) if groups % n == 0), _GROUPS_AT_ONCE)
+
+    def piece(number: Any) -> Any:
+        start = first + spacing * (number * np.uint64(at_once))
+        return _first_kept_traced(xp, normals, start, spacing, at_once, width)[:at_once]
+
+    return lax.map(piece, xp.arange(-(-groups // at_once), dtype=xp.uint64))
 
 
 def _first_kept_traced(

@@ -70,6 +70,20 @@ def var_handle_shape(made: Operation) -> Shape:
     return ()
 
 
+def handle_bytes(declared: Operation) -> np.ndarray:
+    """The handle that a VarHandleOp gives, as TF hands it to a program: the bytes of a `ResourceHandleProto`."""
+    from evergraph.formats import messages
+
+    attrs = declared.attrs
+    made = messages.ResourceHandleProto(
+        device="/job:localhost/replica:0/task:0/device:CPU:0",
+        container=attrs["container"].decode() or "localhost",
+        name=attrs["shared_name"].decode() or declared.name,
+        maybe_type_name="N10tensorflow3VarE",
+    )
+    return np.frombuffer(made.SerializeToString(), [("resource", np.uint8)])
+
+
 _PASS_HANDLES_ON = {"Identity", "Enter", "RefEnter", "Switch", "Merge", "NextIteration", "Exit"}
 
 

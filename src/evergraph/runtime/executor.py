@@ -1,7 +1,7 @@
 """Runs a plan in a session: stage by stage, each interpreted or compiled.
 
-Which way a device stage runs follows from counts and sizes, and from what an earlier process noted on disk, never from
-a clock, so that a program's numbers repeat from run to run (but for the last bits of a first run that was noted):
+Which way a device stage runs follows from counts and sizes, never from a clock, so that a program's numbers repeat from
+run to run. But for the last bits of its first run: there it counts what an earlier process noted on disk.
 
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
 - a stage that only puts arrays of the host into variables, as a restore does, is interpreted: nothing is computed;
@@ -26,6 +26,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
+from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,10 @@ BIG_ELEMENTS = 32 << 20
 BIG_DRAW = 4 << 20
 FEW_SIGNATURES = 3
 LONGEST_CHAIN = 500
-# A stage is noted for later processes if its ops make so many elements, all together and each. (The first step of a
-# small convolutional network: 102 M, 1.2 M each, 1.7 s CPU; of an LSTM: 133 M, 0.01 M each, 0.3 s, which is less than
-# importing JAX.)
-LONG_WORK, LARGE_ARRAYS = 40 << 20, 400 << 10
+# Seconds of this thread's CPU time. A stage is noted for later processes if interpreting it takes longer than importing
+# JAX, reading a program and running it. (First steps, interpreted and read: a small convolutional network 0.7 and 0.9,
+# a Transformer 1.0 and 1.4, MobileNet 0.4 and 0.8.)
+LONG = 1.0
 MANY_STEPS = 2_000
 FEW_ELEMENTS = 512
 MOST_OVERFLOWS = 8
@@ -223,6 +224,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
         if choice.runs <= threshold:
             work = Work()
             required = collectors.required
+            start = thread_time()
             _interpret(plan, stage, state, registers, work, look=len(stage.executables) > 1)
             choice.is_checked = collectors.required > required
             choice.stays_interpreted = work.ops <= SMALL_OPS and work.elements <= SMALL_ELEMENTS
@@ -231,7 +233,7 @@ def _run_device_stage(plan: Plan, stage: Stage, state: State, registers: list[An
             if stage.parts is not None and stage.parts.segments:
                 saved /= 2
             choice.patience = patience(sum(1 for _ in every(stage.instructions)), saved)
-            choice.was_long = work.elements >= LONG_WORK and choice.mean_elements >= LARGE_ARRAYS
+            choice.was_long = thread_time() - start > LONG
             return
         static_values = {r: np.asarray(registers[r]) for r in stage.static_inputs if registers[r] is not DEAD}
         static_values.update((r, DEAD) for r in stage.inputs if registers[r] is DEAD)
