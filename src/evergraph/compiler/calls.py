@@ -166,7 +166,7 @@ class _Writer:
             )
         given = frozenset(body.arguments)
         given_by = {argument.op: t.op for argument, t in zip(body.arguments, arguments, strict=True)}
-        effects = [op for op in body._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
+        effects = body.effects
         seen: dict[Operation, None] = {}
         stack = [t.op for t in body.results if t not in given] + effects
         while stack:

@@ -20,25 +20,39 @@ class LibraryFunction:
 
     Args:
         signature: its `OpDef`.
-        saved: its `SavedConcreteFunction`.
+        structured_input_signature: the arguments by position and those by keyword, with specs in the place of tensors.
+        structured_outputs: the results, with specs in the place of tensors, and None for an op.
     """
 
-    def __init__(self, signature: Any, saved: Any) -> None:
+    def __init__(self, signature: Any, structured_input_signature: Any, structured_outputs: Any) -> None:
         self.name = signature.name
         self._result_types = [dtypes.as_dtype(arg.type) for arg in signature.output_arg]
-        self.structured_input_signature: Any = None
-        self.structured_outputs: Any = None
+        self._argument_names = [arg.name for arg in signature.input_arg]
+        self.structured_input_signature = structured_input_signature
+        self.structured_outputs = structured_outputs
         self.problem = ""  # why it cannot be called
-        try:
-            self.structured_input_signature = decoded(saved.canonicalized_input_signature)
-            self.structured_outputs = decoded(saved.output_signature)
-        except NotEncodableError as error:
-            self.problem = str(error)
         self.captures: list[Any] = []
+
+    @classmethod
+    def of_message(cls, signature: Any, saved: Any) -> LibraryFunction:
+        """The function that a `SavedConcreteFunction` describes."""
+        try:
+            given, outputs = decoded(saved.canonicalized_input_signature), decoded(saved.output_signature)
+        except NotEncodableError as error:
+            made = cls(signature, None, None)
+            made.problem = str(error)
+            return made
+        return cls(signature, given, outputs)
 
     @property
     def captured_inputs(self) -> list[Any]:
         return list(self.captures)
+
+    @property
+    def arguments(self) -> dict[str, TensorSpec]:
+        """The specs of the tensors that it takes, by what they are called."""
+        specs = [x for x in nest.flatten(self.structured_input_signature) if isinstance(x, TensorSpec)]
+        return {spec.name or name: spec for spec, name in zip(specs, self._argument_names, strict=False)}
 
     def call(self, tensors: Sequence[Any]) -> Any:
         """The results for these arguments.
@@ -88,6 +102,10 @@ class RestoredFunction(Trackable):
         self._is_method = bool(getattr(spec, "args", None)) and saved.function_spec.is_method
         self._spec = spec
         self.function_spec = saved.function_spec
+        try:
+            self.input_signature = decoded(saved.function_spec.input_signature)
+        except NotEncodableError:  # it was saved without
+            self.input_signature = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -198,19 +216,28 @@ def _as_tensor(value: Any, spec: TensorSpec) -> Any:
 
 
 class SignatureFunction(Trackable):
-    """A signature of a SavedModel: takes tensors by keyword, gives a dict of tensors.
+    """A function that takes tensors by keyword: a signature of a SavedModel, which gives a dict of tensors.
 
     Args:
-        saved: its `SavedBareConcreteFunction`.
-        functions: all functions of the SavedModel.
+        function: the function of the library.
+        keywords: what its arguments are called, in order.
+        positional: how many may be given by position.
     """
 
-    def __init__(self, saved: Any, functions: dict[str, LibraryFunction]) -> None:
-        self._function = functions[saved.concrete_function_name]
-        self._keywords = list(saved.argument_keywords)
-        self._positional = saved.allowed_positional_arguments
-        specs = nest.flatten(self._function.structured_input_signature)  # dicts by their keys, as the keywords are
-        self._specs = {spec.name or name: spec for name, spec in zip(self._keywords, specs, strict=False) if spec}
+    def __init__(self, function: LibraryFunction, keywords: Sequence[str], positional: int) -> None:
+        self._function, self._keywords, self._positional = function, list(keywords), positional
+        specs = nest.flatten(function.structured_input_signature)  # dicts by their keys, as the keywords are
+        specs = [spec for spec in specs if isinstance(spec, TensorSpec)]
+        self._specs = dict(zip(self._keywords, specs, strict=False))
+
+    @property
+    def library_function(self) -> LibraryFunction:
+        return self._function
+
+    @property
+    def arguments(self) -> dict[str, TensorSpec]:
+        """The specs of the tensors that it takes, by keyword."""
+        return dict(self._specs)
 
     @property
     def name(self) -> str:
@@ -226,11 +253,11 @@ class SignatureFunction(Trackable):
 
     @property
     def output_dtypes(self) -> Any:
-        return nest.map_structure(lambda spec: spec.dtype, self.structured_outputs)
+        return nest.map_structure(lambda spec: spec and spec.dtype, self.structured_outputs)
 
     @property
     def output_shapes(self) -> Any:
-        return nest.map_structure(lambda spec: spec.shape, self.structured_outputs)
+        return nest.map_structure(lambda spec: spec and spec.shape, self.structured_outputs)
 
     @property
     def captured_inputs(self) -> list[Any]:
