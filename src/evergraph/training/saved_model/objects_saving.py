@@ -209,7 +209,7 @@ class _Writer:
             with control_dependencies([*self._initializers(), *self.files.assignments.values()]):
                 init = no_op(name="NoOp")
             signature_defs = {key: self._signature_def(key, signature) for key, signature in self._signatures.items()}
-            made = Saver(variables, allow_empty=True).export_meta_graph(clear_devices=True)
+            made = Saver(variables, allow_empty=True).export_meta_graph(clear_devices=True, strip_default_attrs=True)
         made.meta_info_def.tags.append(constants.SERVING)
         made.collection_def[constants.MAIN_OP_KEY].node_list.value.append(init.name)
         made.asset_file_def.extend(self.files.messages)

@@ -50,6 +50,9 @@ class PrunedFunction(SignatureFunction):
         made._specs = dict(zip(keywords, self._specs.values(), strict=True))
         return made
 
+    def _wanted(self, name: str) -> TensorSpec:
+        return TensorSpec(None, self._specs[name].dtype)  # shapes of placeholders are no more than a hint
+
     @property
     def inputs(self) -> list[Tensor]:
         """The feeds, and the handles of variables."""
@@ -128,12 +131,7 @@ class WrappedGraph:
             function_name = f"__inference_{name or 'pruned'}_{next(_numbers)}"
         acting = [x for x in dict.fromkeys(flat) if isinstance(x, Operation)]
         definition = function_def_of(function_name, ops, inputs, results, control_results=acting)
-        here = {node.name for node in definition.node_def}
-        for node in definition.node_def:
-            if any(place.decode()[len("loc:@") :] not in here for place in node.attr["_class"].list.s):
-                del node.attr["_class"]
-            elif not node.attr["_class"].list.s:
-                del node.attr["_class"]
+        _forget_places(definition)
         self._outside._functions[function_name] = definition
         keywords = [t.op.name for t in given]
         specs = {key: TensorSpec(t.shape, t.dtype.base_dtype, key) for key, t in zip(keywords, given, strict=True)}
@@ -181,6 +179,14 @@ class WrappedGraph:
                     f"{t.name} is fed, and other outputs of its op are needed: feed all outputs of {t.op.name!r}, or none"
                 )
         return sorted(reader, key=lambda op: op._id), list(handles)
+
+
+def _forget_places(definition: Any) -> None:
+    """Take out colocation with ops that are not in the function."""
+    here = {f"loc:@{node.name}".encode() for node in definition.node_def}
+    for node in definition.node_def:
+        if "_class" in node.attr and not here.issuperset(node.attr["_class"].list.s):
+            del node.attr["_class"]
 
 
 def _unfed(op: Operation, reader: Mapping[Operation, Operation | None]) -> str:

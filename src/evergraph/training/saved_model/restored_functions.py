@@ -131,14 +131,14 @@ class RestoredFunction(Trackable):
             f"  Keyword arguments: {kwargs}\nExpected arguments to match one of the following:\n{options}"
         )
 
-    def get_concrete_function(self, *args: Any, **kwargs: Any) -> LibraryFunction:
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> SignatureFunction:
         """The function for arguments of this kind, specs or tensors; the only one if none are given."""
         if not args and not kwargs and len(self.concrete_functions) == 1:
-            return self.concrete_functions[0]
+            return _with_names(self.concrete_functions[0])
         given = self._bound(args, kwargs)
         for function in self.concrete_functions:
             if not function.problem and _matched(given, function.structured_input_signature) is not None:
-                return function
+                return _with_names(function)
         raise ValueError(f"no function of the SavedModel takes {args} and {kwargs}")
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -160,7 +160,19 @@ class RestoredFunction(Trackable):
                 bound.append(defaults[name])
             else:
                 raise TypeError(f"the function's argument {name!r} is missing")
-        return (*bound, *args[len(names) :]), {**only, **rest}
+        return self._converted((*bound, *args[len(names) :])), {**only, **rest}
+
+    def _converted(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Lists as tensors, where the function was saved with an input signature that says so."""
+        found = list(args)
+        for i, spec in enumerate((self.input_signature or ())[: len(found)]):
+            if isinstance(spec, TensorSpec) and isinstance(found[i], list | tuple):
+                found[i] = convert_to_tensor(found[i], dtype=spec.dtype)
+        return tuple(found)
+
+
+def _with_names(function: LibraryFunction) -> SignatureFunction:
+    return SignatureFunction(function, list(function.arguments), len(function.arguments))
 
 
 def _matched(given: Any, signature: Any) -> list[Any] | None:
@@ -239,6 +251,10 @@ class SignatureFunction(Trackable):
         """The specs of the tensors that it takes, by keyword."""
         return dict(self._specs)
 
+    def _wanted(self, name: str) -> TensorSpec | None:
+        """What an argument has to be."""
+        return self._specs.get(name)
+
     @property
     def name(self) -> str:
         return self._function.name
@@ -284,7 +300,7 @@ class SignatureFunction(Trackable):
             )
         tensors = []
         for name in self._keywords:
-            spec = self._specs.get(name)
+            spec = self._wanted(name)
             tensor = convert_to_tensor(named[name]) if spec is None else _as_tensor(named[name], spec)
             if tensor is None:
                 raise TypeError(f"the argument {name!r} of the signature is {spec}, got {named[name]!r}")
