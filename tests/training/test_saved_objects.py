@@ -163,13 +163,6 @@ def test_what_cannot_be_saved_is_refused(sess, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-def test_graphs_without_objects_are_for_a_session(sess, tmp_path):
-    x = tf.placeholder(tf.float32, [], name="x")
-    tf.saved_model.simple_save(sess, str(tmp_path / "m"), {"x": x}, {"y": x * 2})
-    with pytest.raises(ValueError, match=r"tf\.saved_model\.load\(sess, tags, export_dir\)"):
-        tf.saved_model.load_v2(str(tmp_path / "m"))
-
-
 def test_structures_come_back():
     spec = tf.TensorSpec([None, 3], tf.float32, "x")
     value = ((spec, True, None, [1, 2.5, "a"]), {"d": tf.int32, "r": tf.RaggedTensorSpec([2, None], tf.int64)})

@@ -324,7 +324,7 @@ class UninitializedVariable(ResourceVariable):
         self._synchronization, self._aggregation, self._trainable = checked_modes(
             synchronization, aggregation, trainable, name
         )
-        self._constraint = self._save_slice_info = None  # type: ignore[assignment]  # it is whole
+        self._constraint = self._save_slice_info = None
         self._initial_value = self._initializer_op = None  # type: ignore[assignment]  # set later
         self._dtype, self._shape = dtype, shapes.as_shape(shape)
         with init_scope(), name_scope(name) as scope:

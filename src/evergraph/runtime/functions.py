@@ -34,7 +34,7 @@ def plan_of(body: FunctionGraph) -> Plan:
 
 
 def _planned(body: FunctionGraph, feeds: Sequence[Tensor]) -> Plan:
-    return make_plan(body.results + body.effects, feeds, _place)
+    return make_plan([*body.results, *body.effects], feeds, _place)
 
 
 def _place(op: Operation) -> str:

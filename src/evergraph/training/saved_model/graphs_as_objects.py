@@ -1,4 +1,4 @@
-"""`tf.saved_model.load_v2` of a SavedModel that holds graphs alone, as `simple_save` and `SavedModelBuilder` write them.
+"""`tf.saved_model.load_v2` of a SavedModel of graphs alone, as `simple_save` and `SavedModelBuilder` write them.
 
 The graph is kept apart, and its signatures become functions of the default graph's library:
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evergraph.framework import convert, log
+from evergraph.framework import dtypes, log
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
 from evergraph.framework.scopes import GraphKeys, name_scope
@@ -24,7 +24,6 @@ from evergraph.ops.constant import constant
 from evergraph.ops.functions.library import from_library
 from evergraph.ops.identity import placeholder
 from evergraph.ops.resource_variable import ResourceVariable, UninitializedVariable
-from evergraph.framework import dtypes
 from evergraph.training.meta_graph_import import import_meta_graph_with_return_elements
 from evergraph.training.saved_model import assets
 from evergraph.training.saved_model.loaded_names import with_own_names
@@ -65,13 +64,14 @@ class _Loader(SavedModelLoader):
             raise ValueError(
                 "Importing a SavedModel with tf.saved_model.load requires a 'tags=' argument if there is more than one "
                 f"MetaGraph. Got 'tags=None', but there are {len(graphs)} MetaGraphs in the SavedModel with tag sets "
-                f"{[list(found.meta_info_def.tags) for found in graphs]}. Pass a 'tags=' argument to load this SavedModel."
+                f"{[list(found.meta_info_def.tags) for found in graphs]}. Pass a 'tags=' argument to load this "
+                "SavedModel."
             )
         return graphs[0]
 
 
 def load_graph_as_object(export_dir: str, tags: Any) -> tuple[Any, Any]:
-    """The `MetaGraphDef`, after the object that stands for a graph: `signatures`, `variables`, `prune`, `graph`, `asset_paths`, `initializer`."""
+    """The object that stands for a graph, and the graph's `MetaGraphDef`."""
     loader = _Loader(export_dir)
     meta_graph = loader.graph_with_tags(tags)
     outside, inside = get_default_graph(), Graph()
@@ -112,9 +112,9 @@ def _declared_outside(inside: Graph) -> tuple[dict[Tensor, UninitializedVariable
         for i, variable in enumerate(found):
             if not isinstance(variable, ResourceVariable):
                 log.warn(
-                    "Unable to create a python object for variable %s because it is a reference variable. It may not be "
-                    "visible to training APIs. If this is a problem, consider rebuilding the SavedModel after running "
-                    "tf.compat.v1.enable_resource_variables().",
+                    "Unable to create a python object for variable %s because it is a reference variable. It may not "
+                    "be visible to training APIs. If this is a problem, consider rebuilding the SavedModel after "
+                    "running tf.compat.v1.enable_resource_variables().",
                     variable,
                 )
                 continue
@@ -158,8 +158,8 @@ def _signatures(wrapped: WrappedGraph, meta_graph: Any) -> dict[str, PrunedFunct
             made[key] = wrapped.prune(feeds, fetches).under_names(names)
         except UnliftableError as error:
             raise UnliftableError(
-                f"A SavedModel signature needs an input for each placeholder the signature's outputs use. An output for "
-                f"signature '{key}' depends on a placeholder which is not an input (i.e. the placeholder is not fed a "
-                f"value).\n\n{error}"
+                "A SavedModel signature needs an input for each placeholder the signature's outputs use. An output "
+                f"for signature '{key}' depends on a placeholder which is not an input (i.e. the placeholder is not "
+                f"fed a value).\n\n{error}"
             ) from None
     return made

@@ -1,7 +1,7 @@
-"""Names of its own for what is loaded: two SavedModels, or one that is loaded twice, share neither functions nor tables.
+"""Names of its own for what is loaded: SavedModels, and loads of one SavedModel, share neither functions nor tables.
 
-    function "look_up"                            "look_up_7"
-    HashTableV2(shared_name="words.txt")          HashTableV2(shared_name="words.txt_load_7")
+function "look_up"                            "look_up_7"
+HashTableV2(shared_name="words.txt")          HashTableV2(shared_name="words.txt_load_7")
 """
 
 from __future__ import annotations

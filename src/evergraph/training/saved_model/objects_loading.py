@@ -11,11 +11,13 @@ import os
 from typing import Any
 
 from evergraph.formats import savedmodel
+from evergraph.formats.checkpoint import open_checkpoint
 from evergraph.formats.tensors import proto_to_array
 from evergraph.framework import convert, dtypes, errors, nest
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
-from evergraph.framework.scopes import GraphKeys, device, init_scope, name_scope
+from evergraph.framework.operation import Operation
+from evergraph.framework.scopes import GraphKeys, control_dependencies, device, init_scope, name_scope
 from evergraph.framework.shapes import TensorShape
 from evergraph.ops.assets import TrackableAsset
 from evergraph.ops.constant import constant
@@ -35,6 +37,9 @@ from evergraph.training.saved_model.restored_objects import (
 )
 from evergraph.training.saved_model.structures import NotEncodableError
 from evergraph.training.tracking.trackable import VARIABLE_VALUE, AutoTrackable, List, TrackableMapping
+
+_TABLE = "table"  # what the entries of a table are called among the values of an object
+
 
 @public("saved_model.load_v2", "compat.v2.saved_model.load")
 def load_v2(export_dir: Any, tags: Any = None) -> Any:
@@ -124,10 +129,10 @@ class _Loader:
                     thing.resource_handle = thing.__dict__["_create_resource"]()
         for name, function in self._functions.items():
             function.captures = [self._captured(i, function) for i in self._saved[name].bound_inputs]
-        for thing in self._objects:
-            if isinstance(thing, RestoredResource) and "_initialize" in thing.__dict__:
-                made = thing.__dict__["_initialize"]()
-                get_default_graph().add_to_collection(GraphKeys.TABLE_INITIALIZERS, getattr(made, "op", made))
+        for number, thing in enumerate(self._objects):
+            if isinstance(thing, RestoredResource):
+                for op in self._filled(number, thing):
+                    get_default_graph().add_to_collection(GraphKeys.TABLE_INITIALIZERS, op)
         return self._objects[0]
 
     # Functions
@@ -217,8 +222,25 @@ class _Loader:
 
     # Values
 
+    def _filled(self, number: int, resource: RestoredResource) -> list[Operation]:
+        """The op that fills a table: as the SavedModel says, and then with the entries in its checkpoint."""
+        ops: list[Operation] = []
+        if "_initialize" in resource.__dict__:
+            made = resource.__dict__["_initialize"]()
+            ops = [getattr(made, "op", made)]
+        key = self._keys.get((number, _TABLE))
+        if key is None:
+            return ops
+        resource._has_entries = True
+        names = [f"{key}-keys", f"{key}-values"]
+        with open_checkpoint(self._prefix) as reader:
+            kinds = [reader.dtype(name) for name in names]
+        with control_dependencies(ops):
+            entries = raw_op("RestoreV2")(self._prefix, names, ["", ""], kinds, name="restored")
+            return [raw_op("LookupTableImportV2")(resource.resource_handle, *entries)]
+
     def _variable(self, number: int, saved: Any) -> Any:
-        key = self._keys.get(number)
+        key = self._keys.get((number, VARIABLE_VALUE))
         if key is None:
             raise errors.NotFoundError(
                 None, None, f"{self._prefix}: there is no value of the variable {saved.name or number!r}"
@@ -241,11 +263,17 @@ class _Loader:
             aggregation=VariableAggregation(saved.aggregation),
         )
 
-    def _checkpoint_keys(self) -> dict[int, str]:
-        """Under which key the value of each object is in the checkpoint; objects are the same that have one path."""
-        if not any(node.WhichOneof("kind") == "variable" for node in self._nodes):
+    def _checkpoint_keys(self) -> dict[tuple[int, str], str]:
+        """Under which key each value of an object is in the checkpoint; objects are the same that have one path."""
+        kinds = {node.WhichOneof("kind") for node in self._nodes}
+        if kinds.isdisjoint(("variable", "resource")):
             return {}
-        stored = read_object_graph(self._prefix).nodes
+        try:
+            stored = read_object_graph(self._prefix).nodes
+        except errors.NotFoundError:
+            if "variable" in kinds:
+                raise
+            return {}
         pairs = {0: 0}
         waiting = [0]
         while waiting:
@@ -262,8 +290,7 @@ class _Loader:
                     pairs[below] = other
                     waiting.append(below)
         return {
-            number: attribute.checkpoint_key
+            (number, attribute.name): attribute.checkpoint_key
             for number, twin in pairs.items()
             for attribute in stored[twin].attributes
-            if attribute.name == VARIABLE_VALUE
         }

@@ -1,7 +1,7 @@
 """What a saved object needs besides variables and constants: tables and the like, and files.
 
-    a table     made in the graph once more; its functions `_create_resource` and `_initialize` make and fill it elsewhere
-    a file      copied; in the graph a variable has its path, which the initializer sets to where the SavedModel is
+    a table     is in the graph once more; its functions `_create_resource` and `_initialize` make and fill it elsewhere
+    a file      is copied; in the graph a variable has its path, which the initializer sets to where the SavedModel is
 
 The graph's initializer sets the paths, and then fills the tables.
 """
@@ -33,10 +33,10 @@ def refuse_changing_entries(thing: Any, path: str) -> None:
     Raises:
         ValueError: for a table whose entries come and go: TensorFlow 1.15 has no place for them in a SavedModel either.
     """
-    if own_values(thing):
+    if own_values(thing) or getattr(thing, "_has_entries", False):
         raise ValueError(
-            f"the {type(thing).__name__} {getattr(thing, 'name', '')!r} (at {path}) has entries that come and go, which "
-            "a SavedModel of objects cannot hold: use a tf.lookup.StaticHashTable, or keep the entries with a "
+            f"the {type(thing).__name__} {getattr(thing, 'name', '')!r} (at {path}) has entries that come and go, "
+            "which a SavedModel of objects cannot hold: use a tf.lookup.StaticHashTable, or keep the entries with a "
             "tf.train.Checkpoint or tf.train.Saver."
         )
 
@@ -62,7 +62,7 @@ def functions_of_resource(thing: Any) -> dict[str, Function]:
 
 
 class SavedFiles:
-    """The assets of a SavedModel. `add` notes one, in the graph that is the default; nothing is copied before `copy`."""
+    """The assets of a SavedModel. `add` notes one, in the default graph; nothing is copied before `copy`."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
@@ -84,8 +84,8 @@ class SavedFiles:
         value = constant_value(asset.asset_path)
         if value is None or value.size != 1:
             raise ValueError(
-                f"the path of the asset at {path}, {asset.asset_path}, is no constant string, so the file cannot be copied "
-                "into a SavedModel."
+                f"the path of the asset at {path}, {asset.asset_path}, is no constant string, so the file cannot be "
+                "copied into a SavedModel."
             )
         source = convert.as_text(value.reshape(-1)[0])
         if not os.path.isfile(files.local(source)):
@@ -94,7 +94,9 @@ class SavedFiles:
         self._sources[name] = source
         given = placeholder(dtypes.string, asset.asset_path.shape, name="asset_path_initializer")
         with name_scope(None, "Variable") as scope:
-            handle = state.var_handle_op(dtypes.string, asset.asset_path.static_shape, shared_name=scope[:-1], name=scope)
+            handle = state.var_handle_op(
+                dtypes.string, asset.asset_path.static_shape, shared_name=scope[:-1], name=scope
+            )
             with name_scope("Assign") as assign:
                 self.assignments[asset.asset_path] = state.assign_variable_op(handle, given, name=assign)
         self._numbers[asset] = len(self.messages)

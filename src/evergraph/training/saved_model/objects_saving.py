@@ -58,8 +58,8 @@ from evergraph.training.saved_model.signature_functions import SignatureOf, argu
 from evergraph.training.saved_model.signatures import build_signature_def, build_tensor_info, op_signature_def
 from evergraph.training.saved_model.structures import can_encode, encoded
 from evergraph.training.saver import Saver
-from evergraph.training.tracking.checkpoint import ObjectSaver
 from evergraph.training.tracking.capturable import is_resource
+from evergraph.training.tracking.checkpoint import ObjectSaver
 from evergraph.training.tracking.object_graph import gather
 from evergraph.training.tracking.status import default_session
 from evergraph.training.tracking.trackable import (
@@ -308,7 +308,7 @@ class _Writer:
             bare = node.bare_concrete_function
             bare.concrete_function_name = self._add_function(function)
             bare.argument_keywords.extend(names)
-            bare.allowed_positional_arguments = len(names)
+            bare.allowed_positional_arguments = getattr(thing, "allowed_positional_arguments", len(names))
         elif is_resource(thing):
             node.resource.device = getattr(thing, "_resource_device", "")
             node.resource.SetInParent()
@@ -337,8 +337,10 @@ class _Writer:
             bound = [self._number_of_captured(t, name) for t in concrete.captured_inputs]
             saved = self._made.concrete_functions[name]
             saved.bound_inputs.extend(bound)
-            given = _specs(concrete) if input_signature is None else input_signature
-            saved.canonicalized_input_signature.CopyFrom(encoded(given))
+            if input_signature is None:
+                is_ours = isinstance(concrete, ConcreteFunction)
+                input_signature = _specs(concrete) if is_ours else concrete.structured_input_signature
+            saved.canonicalized_input_signature.CopyFrom(encoded(input_signature))
             outputs = nest.map_structure(_spec_or_none, concrete.structured_outputs)
             saved.output_signature.CopyFrom(encoded(outputs))
             self._add_to_library(name, self._source._functions[name])
@@ -353,8 +355,8 @@ class _Writer:
         for node in definition.node_def:
             if node.op in REFERENCE_OPS:
                 raise ValueError(
-                    f"the function {name!r} has the reference variable {node.name!r} inside, whose value a SavedModel of "
-                    "objects cannot hold: make it with use_resource=True in the program that wrote the graph."
+                    f"the function {name!r} has the reference variable {node.name!r} inside, whose value a SavedModel "
+                    "of objects cannot hold: make it with use_resource=True in the program that wrote the graph."
                 )
             for other in (node.op, *(func.name for func in references(node))):
                 if other in self._source._functions:
@@ -450,6 +452,8 @@ def _handle(variable: Any) -> Tensor:
 
 
 def _identifier(thing: Any) -> str:
+    if isinstance(thing, SignatureMap):
+        return "signature_map"
     if isinstance(thing, list | tuple):
         return "trackable_list_wrapper"
     return "trackable_dict_wrapper" if isinstance(thing, dict) else "_generic_user_object"

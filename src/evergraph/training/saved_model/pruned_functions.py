@@ -1,7 +1,7 @@
 """Parts of a graph as functions of another graph's library.
 
-    the graph      x ──► Mul ──► y          prune("x:0", "y:0")      a function from x, and the handle of v, to y
-                   v ────┘
+the graph      x ──► Mul ──► y          prune("x:0", "y:0")      a function from x, and the handle of v, to y
+               v ────┘
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ class WrappedGraph:
     def __init__(self, graph: Graph, outside: Graph, handles: Mapping[Tensor, Tensor]) -> None:
         self.graph, self._outside, self._handles = graph, outside, handles
 
-    def prune(
-        self, feeds: Any, fetches: Any, name: str | None = None, input_signature: Any = None
-    ) -> PrunedFunction:
+    def prune(self, feeds: Any, fetches: Any, name: str | None = None, input_signature: Any = None) -> PrunedFunction:
         """Make a function of a part of the graph.
 
         Args:
@@ -135,7 +133,7 @@ class WrappedGraph:
         self._outside._functions[function_name] = definition
         keywords = [t.op.name for t in given]
         specs = {key: TensorSpec(t.shape, t.dtype.base_dtype, key) for key, t in zip(keywords, given, strict=True)}
-        arguments = (tuple(specs.values()), {})
+        arguments: Any = (tuple(specs.values()), {})
         outputs = nest.map_structure(lambda element: _spec_of(element, shapes), structure)
         made = LibraryFunction(definition.signature, arguments, outputs)
         made.captures = [self._handles[t] for t in handles]
@@ -176,7 +174,8 @@ class WrappedGraph:
         for t in given:
             if t.op in reader and len(t.op.outputs) > 1:
                 raise ValueError(
-                    f"{t.name} is fed, and other outputs of its op are needed: feed all outputs of {t.op.name!r}, or none"
+                    f"{t.name} is fed, and other outputs of its op are needed: feed all outputs of {t.op.name!r}, or "
+                    "none"
                 )
         return sorted(reader, key=lambda op: op._id), list(handles)
 
@@ -194,10 +193,11 @@ def _unfed(op: Operation, reader: Mapping[Operation, Operation | None]) -> str:
     while at is not None:
         path.append(at)
         at = reader[at]
+    fetched = path[-1].outputs[0] if path[-1].outputs else path[-1]
     way = " <- ".join(f"{step.name} ({step.type})" for step in reversed(path))
     return (
-        f"Unable to lift tensor {path[-1].outputs[0] if path[-1].outputs else path[-1]!r} because it depends transitively "
-        f"on placeholder {op!r} via at least one path, e.g.: {way}"
+        f"Unable to lift tensor {fetched!r} because it depends transitively on placeholder {op!r} via at least one "
+        f"path, e.g.: {way}"
     )
 
 

@@ -243,6 +243,10 @@ class SignatureFunction(Trackable):
         self._specs = dict(zip(self._keywords, specs, strict=False))
 
     @property
+    def allowed_positional_arguments(self) -> int:
+        return self._positional
+
+    @property
     def library_function(self) -> LibraryFunction:
         return self._function
 

@@ -22,6 +22,7 @@ class RestoredResource(AutoTrackable):
     """A table or the like, which functions of the SavedModel make and fill."""
 
     _resource_device = ""
+    _has_entries = False  # that come from the checkpoint
     resource_handle: Any = None
 
 

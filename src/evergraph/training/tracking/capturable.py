@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from evergraph.framework.scopes import device
+from evergraph.framework.scopes import device, init_scope
 from evergraph.training.tracking.trackable import Trackable
 
 
@@ -42,7 +42,7 @@ class CapturableResource(Trackable):
     def resource_handle(self) -> Any:
         """The handle, made when it is first asked for."""
         if self._resource_handle is None:
-            with device(self._resource_device):
+            with init_scope(), device(self._resource_device or None):
                 self._resource_handle = self._create_resource()
         return self._resource_handle
 
