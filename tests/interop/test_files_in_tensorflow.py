@@ -13,7 +13,6 @@ from formats import checkpoint_values as known
 
 import evergraph as tf
 from evergraph.formats.bundle import BundleReader, BundleWriter
-from evergraph.ops.assets import TrackableAsset
 
 PYTHONS = [os.environ.get(name) for name in ("EVERGRAPH_TF1_PYTHON", "EVERGRAPH_TF2_PYTHON")]
 
@@ -137,7 +136,7 @@ def write_saved_tables(folder):
             pairs = tf.lookup.KeyValueTensorInitializer(["a", "b"], tf.constant([0, 1], tf.int64))
             self.numbered = tf.lookup.StaticVocabularyTable(pairs, 2)
             self.plain = tf.contrib.lookup.HashTable(pairs, -1)
-            self.asset = TrackableAsset(words)
+            self.asset = tf.saved_model.Asset(words)
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words")])
         def look_up(self, words):

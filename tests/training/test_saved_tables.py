@@ -9,7 +9,6 @@ import pytest
 
 import evergraph as tf
 from evergraph.formats import messages
-from evergraph.ops.assets import TrackableAsset
 from evergraph.training.saved_model.pruned_functions import UnliftableError
 from evergraph.training.tracking.capturable import TrackableResource
 
@@ -124,7 +123,7 @@ class Tables(tf.Module):
         pairs = tf.lookup.KeyValueTensorInitializer(["a", "b"], tf.constant([0, 1], tf.int64))
         self.numbered = tf.lookup.StaticVocabularyTable(pairs, 2)
         self.plain = tf.contrib.lookup.HashTable(pairs, -1)
-        self.asset = TrackableAsset(str(folder / "words.txt"))
+        self.asset = tf.saved_model.Asset(str(folder / "words.txt"))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words")])
     def look_up(self, words):
@@ -246,9 +245,9 @@ def test_tables_whose_entries_come_and_go_are_refused(sess, tmp_path):
 
 
 def test_files_that_are_not_there_are_refused(tmp_path):
-    model = tf.train.Checkpoint(notes=TrackableAsset(str(tmp_path / "none.txt")))
+    model = tf.train.Checkpoint(notes=tf.saved_model.Asset(str(tmp_path / "none.txt")))
     refused(tmp_path, model, tf.errors.NotFoundError, r"none\.txt; .*the asset at \(root\)\.notes")
-    model = tf.train.Checkpoint(notes=TrackableAsset(tf.placeholder(tf.string, [], name="given")))
+    model = tf.train.Checkpoint(notes=tf.saved_model.Asset(tf.placeholder(tf.string, [], name="given")))
     refused(tmp_path, model, ValueError, r"the asset at \(root\)\.notes, .*given.* is no constant")
 
 

@@ -10,10 +10,19 @@ from evergraph.framework.tensor import Tensor
 
 
 class TrackableAsset:
-    """A file to be saved with the objects that have it as an attribute.
+    """A file to be saved with the objects that have it as an attribute. (The name is TensorFlow 2's.)
 
     Args:
         path: where it is: a string, or a constant.
+
+    >>> notes = folder + "/notes.txt"
+    >>> with open(notes, "w") as file:
+    ...     _ = file.write("read me")
+    >>> model = tf.train.Checkpoint(notes=tf.saved_model.Asset(notes))
+    >>> tf.saved_model.save(model, folder + "/with_notes")
+    >>> loaded = tf.saved_model.load_v2(folder + "/with_notes")
+    >>> sess.run(tf.read_file(loaded.notes.asset_path))
+    b'read me'
     """
 
     def __init__(self, path: Any) -> None:

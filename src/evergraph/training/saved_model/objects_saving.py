@@ -24,7 +24,7 @@ from evergraph.formats import files, messages, savedmodel
 from evergraph.formats.bundle import BundleWriter
 from evergraph.formats.function_def import references, to_function_def
 from evergraph.framework import convert, dtypes, nest
-from evergraph.framework.api import public
+from evergraph.framework.api import public, publish
 from evergraph.framework.function_graph import FunctionGraph
 from evergraph.framework.graph import Graph, get_default_graph
 from evergraph.framework.operation import Operation
@@ -73,6 +73,8 @@ from evergraph.training.tracking.trackable import (
 )
 
 _SIGNATURES = "signatures"
+
+publish("saved_model.Asset", TrackableAsset)
 
 
 @public("saved_model.save", "saved_model.experimental.save", "compat.v2.saved_model.save")
