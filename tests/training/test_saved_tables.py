@@ -232,6 +232,28 @@ def test_concrete_function_is_called_by_keyword(sess, tmp_path):
     assert sess.run(found) == [2.0] * 3
 
 
+def test_function_that_only_others_call_is_saved(sess, tmp_path):
+    v = tf.get_variable("v", initializer=2.0, use_resource=True)
+    model = tf.train.Checkpoint(v=v)
+    model.inner = tf.function(lambda x, twice=False: x * v * (2.0 if twice else 1.0))
+    model.outer = tf.function(lambda x: model.inner(x, True), input_signature=[tf.TensorSpec([], tf.float32)])
+    sess.run(v.initializer)
+    tf.saved_model.save(model, str(tmp_path / "m"))
+    with tf.Graph().as_default(), tf.Session() as other:
+        loaded = tf.saved_model.load_v2(str(tmp_path / "m"))
+        found = [loaded.inner(tf.constant(3.0), True), loaded.outer(3.0)]
+        loaded.more = tf.function(lambda x: loaded.outer(x) + 1.0, input_signature=[tf.TensorSpec([], tf.float32)])
+        initialize(other)
+        assert other.run(found) == [12.0, 12.0]
+        with pytest.raises(ValueError, match="Could not find matching function"):
+            loaded.inner(tf.constant(3.0))
+        tf.saved_model.save(loaded, str(tmp_path / "again"), signatures=loaded.more)
+    with tf.Graph().as_default(), tf.Session() as third:
+        found = tf.saved_model.load_v2(str(tmp_path / "again")).more(3.0)
+        initialize(third)
+        assert third.run(found) == 13.0
+
+
 def refused(tmp_path, model, kind, text):
     with pytest.raises(kind, match=text):
         tf.saved_model.save(model, str(tmp_path / "m"))
@@ -240,8 +262,9 @@ def refused(tmp_path, model, kind, text):
 
 def test_tables_whose_entries_come_and_go_are_refused(sess, tmp_path):
     model = tf.train.Checkpoint(words=tf.contrib.lookup.MutableHashTable(tf.string, tf.int64, -1, name="kept"))
-    refused(tmp_path, model, ValueError, r"MutableHashTable 'kept' \(at \(root\)\.words\).*tf\.train\.Checkpoint")
-    refused(tmp_path, tf.saved_model.load_v2(recorded("tables_of_tf2")[0]), ValueError, r"at \(root\)\.table")
+    refused(tmp_path, model, ValueError, r": \(root\)\.words \(a MutableHashTable\)\. .*tf\.train\.Checkpoint")
+    loaded = tf.saved_model.load_v2(recorded("tables_of_tf2")[0])
+    refused(tmp_path, loaded, ValueError, r"\(root\)\.table \(a RestoredResource\), \(root\)\.dense")
 
 
 def test_files_that_are_not_there_are_refused(tmp_path):

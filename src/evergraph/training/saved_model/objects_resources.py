@@ -9,7 +9,7 @@ The graph's initializer sets the paths, and then fills the tables.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evergraph.formats import files, messages
@@ -28,16 +28,24 @@ from evergraph.training.tracking.trackable import own_values
 CREATE, INITIALIZE, DESTROY = "_create_resource", "_initialize", "_destroy_resource"
 
 
-def refuse_changing_entries(thing: Any, path: str) -> None:
-    """
+def refuse_changing_entries(resources: Mapping[str, Any]) -> None:
+    """Refuse tables whose entries come and go: TensorFlow 1.15 has no place for them in a SavedModel either.
+
+    Args:
+        resources: tables and the like, by the names of attributes that lead to them.
+
     Raises:
-        ValueError: for a table whose entries come and go: TensorFlow 1.15 has no place for them in a SavedModel either.
+        ValueError: if there are any; it names all of them.
     """
-    if own_values(thing) or getattr(thing, "_has_entries", False):
+    found = [
+        f"{path} (a {type(thing).__name__})"
+        for path, thing in resources.items()
+        if own_values(thing) or getattr(thing, "_has_entries", False)
+    ]
+    if found:
         raise ValueError(
-            f"the {type(thing).__name__} {getattr(thing, 'name', '')!r} (at {path}) has entries that come and go, "
-            "which a SavedModel of objects cannot hold: use a tf.lookup.StaticHashTable, or keep the entries with a "
-            "tf.train.Checkpoint or tf.train.Saver."
+            f"A SavedModel of objects cannot hold tables whose entries come and go: {', '.join(found)}. Use a "
+            "tf.lookup.StaticHashTable, or keep the entries with a tf.train.Checkpoint or tf.train.Saver."
         )
 
 

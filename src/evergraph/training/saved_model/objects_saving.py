@@ -53,7 +53,7 @@ from evergraph.training.saved_model.objects_resources import (
     refuse_changing_entries,
 )
 from evergraph.training.saved_model.restored_functions import LibraryFunction, RestoredFunction, SignatureFunction
-from evergraph.training.saved_model.restored_objects import RestoredObject, SignatureMap
+from evergraph.training.saved_model.restored_objects import SignatureMap
 from evergraph.training.saved_model.signature_functions import SignatureOf, arguments_of, signatures_of
 from evergraph.training.saved_model.signatures import build_signature_def, build_tensor_info, op_signature_def
 from evergraph.training.saved_model.structures import can_encode, encoded
@@ -153,13 +153,12 @@ class _WithSignatures(Trackable):
 
 def functions_of(thing: Any) -> dict[str, Any]:
     """The functions of an object by the names of attributes, those of its class among them."""
-    if isinstance(thing, RestoredObject):
-        return {name: child for name, child in children(thing) if isinstance(child, RestoredFunction)}
     found = {}
     for cls in reversed(type(thing).__mro__):
         found.update({name: name for name, value in vars(cls).items() if isinstance(value, Function)})
     own = getattr(thing, "__dict__", {})
-    names = [*found, *(name for name, value in own.items() if isinstance(value, Function | ConcreteFunction))]
+    kinds = Function | ConcreteFunction | RestoredFunction
+    names = [*found, *(name for name, value in own.items() if isinstance(value, kinds))]
     hidden = "_function_"  # where functions of methods are remembered
     return {name: getattr(thing, name) for name in dict.fromkeys(names) if not name.startswith(hidden)}
 
@@ -175,6 +174,7 @@ class _Writer:
         self._objects = [thing for thing in found if id(thing) not in signatures_of_root]
         self._paths = {number: ".".join(["(root)", *path]) for number, path in paths.items()}
         self._numbers = {id(thing): number for number, thing in enumerate(self._objects)}
+        refuse_changing_entries({self._paths[id(thing)]: thing for thing in self._objects if is_resource(thing)})
         self.files = SavedFiles()
         self._functions = {id(thing): _functions_to_save(thing) for thing in self._objects}
         for thing in list(self._objects):
@@ -190,7 +190,6 @@ class _Writer:
 
     def meta_graph(self) -> Any:
         keys = self._checkpoint_keys()
-        self._refuse_unsupported()
         for number, thing in enumerate(self._objects):
             if isinstance(thing, Variable):
                 with self._graph.as_default():
@@ -246,12 +245,6 @@ class _Writer:
             dtype=kind,
             use_resource=True,
         )
-
-    def _refuse_unsupported(self) -> None:
-        """Say what cannot be saved, before anything is added to a graph."""
-        for thing in self._objects:
-            if is_resource(thing):
-                refuse_changing_entries(thing, self._paths[id(thing)])
 
     def _made_again(self, thing: Any) -> Tensor:
         """The handle of an object of the graph to be saved that is like `thing`."""
@@ -325,16 +318,25 @@ class _Writer:
     def _concretes_of(self, function: Any) -> list[Any]:
         if function.input_signature is not None:
             function.get_concrete_function()
-        traced = self._source._attachments.get("traced functions", {}).get(function, {})
-        concretes = [concrete for concrete, _ in traced.values()]
+        bodies = [body for body in self._source._functions.values() if isinstance(body, FunctionGraph)]
+        concretes = []
+        for graph in [self._source, *bodies]:  # calls inside of other functions count too
+            traced = graph._attachments.get("traced functions", {}).get(function, {})
+            concretes += [concrete for concrete, _ in traced.values() if self._is_of_source(concrete)]
         for concrete in concretes:
             self._add_function(concrete)
         return concretes
+
+    def _is_of_source(self, concrete: Any) -> bool:
+        """Whether a function captures nothing that was computed inside of another one."""
+        return all(_outermost(t).graph is self._source for t in concrete.captured_inputs)
 
     # Functions
 
     def _add_function(self, concrete: Any, input_signature: Any = None) -> str:
         name = str(concrete.name)
+        if getattr(concrete, "problem", ""):
+            raise ValueError(f"the function {name!r} cannot be saved again: {concrete.problem}")
         if name not in self._made.concrete_functions:
             bound = [self._number_of_captured(t, name) for t in concrete.captured_inputs]
             saved = self._made.concrete_functions[name]
@@ -365,6 +367,7 @@ class _Writer:
                     self._add_to_library(other, self._source._functions[other])
 
     def _number_of_captured(self, t: Tensor, name: str) -> int:
+        t = _outermost(t)
         number = self._handles.get(t)
         if number is not None:
             return number
@@ -440,6 +443,13 @@ class _Writer:
         if number < len(self._objects) and isinstance(self._objects[number], TrackableAsset):
             return state.read_variable_op(twin, dtypes.string)
         return _handle(twin) if isinstance(twin, Variable) else twin
+
+
+def _outermost(t: Tensor) -> Tensor:
+    """The tensor that a function's argument stands for, if it is one that was captured."""
+    while isinstance(t.graph, FunctionGraph) and (outside := t.graph._known_outside(t)) is not None:
+        t = outside
+    return t
 
 
 def _functions_to_save(thing: Any) -> dict[str, Any]:
