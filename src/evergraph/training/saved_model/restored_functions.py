@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,6 +131,23 @@ class RestoredFunction(Trackable):
             f"  Positional arguments: {args}\n"
             f"  Keyword arguments: {kwargs}\nExpected arguments to match one of the following:\n{options}"
         )
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The arguments as the saved Python function names them, for `inspect.signature` and `help`."""
+        spec, kinds = self._spec, inspect.Parameter
+        if spec is None:
+            return inspect.signature(type(self).__call__)
+        names = list(spec.args or ())[1 if self._is_method else 0 :]
+        defaults = dict(zip(reversed(names), reversed(spec.defaults or ()), strict=False))
+        found = [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults.get(n, kinds.empty)) for n in names]
+        if spec.varargs:
+            found.append(kinds(spec.varargs, kinds.VAR_POSITIONAL))
+        only = dict(spec.kwonlydefaults or {})
+        found += [kinds(n, kinds.KEYWORD_ONLY, default=only.get(n, kinds.empty)) for n in spec.kwonlyargs or ()]
+        if spec.varkw:
+            found.append(kinds(spec.varkw, kinds.VAR_KEYWORD))
+        return inspect.Signature(found)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> SignatureFunction:
         """The function for arguments of this kind, specs or tensors; the only one if none are given."""
