@@ -1,11 +1,14 @@
 """SavedModels of objects with tables and files, and SavedModels of graphs as objects: TensorFlow's, and our own."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import evergraph as tf
 from evergraph.formats import messages
@@ -373,6 +376,20 @@ def test_signature_that_lacks_an_input_is_refused(sess, tmp_path):
     builder.save()
     with pytest.raises(UnliftableError, match=r"(?s)An output for signature 'f' depends.*Unable to lift"):
         tf.saved_model.load_v2(str(tmp_path / "m"))
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 7)), min_size=1, max_size=3))
+def test_changed_graphs_are_loaded_or_refused(tmp_path_factory, changes):
+    folder = tmp_path_factory.mktemp("changed") / "m"
+    shutil.copytree(RECORDINGS / "graph_of_tf1", folder)
+    data = bytearray((folder / "saved_model.pb").read_bytes())
+    for at, bit in changes:
+        data[at % len(data)] ^= 1 << bit
+    (folder / "saved_model.pb").write_bytes(data)
+    refusals = tf.errors.OpError, ValueError, OSError, UnliftableError
+    with tf.Graph().as_default(), contextlib.suppress(*refusals):
+        tf.saved_model.load_v2(str(folder))
 
 
 def test_ops_of_a_function_leave_no_traces_in_collections_outside():

@@ -59,7 +59,7 @@ def load_v2(export_dir: Any, tags: Any = None) -> Any:
     Raises:
         OSError: if there is no SavedModel.
         ValueError, RuntimeError: for other tags; those that there are are named.
-        DataLossError: for objects that refer to what is not there.
+        DataLossError: for objects or a graph that refer to what is not there.
 
     >>> class Scale(tf.Module):
     ...     def __init__(self):
@@ -84,24 +84,25 @@ def load_v2(export_dir: Any, tags: Any = None) -> Any:
     if tags is not None:
         tags = [convert.as_text(tag) for tag in (sorted(tags) if isinstance(tags, set) else nest.flatten(tags))]
     meta_graphs = parse_saved_model(directory).meta_graphs
-    if len(meta_graphs) == 1 and meta_graphs[0].HasField("object_graph_def"):
-        (meta_graph,) = meta_graphs
-        there = set(meta_graph.meta_info_def.tags)
+    has_objects = len(meta_graphs) == 1 and meta_graphs[0].HasField("object_graph_def")
+    if has_objects:
+        there = set(meta_graphs[0].meta_info_def.tags)
         if tags is not None and set(tags) != there:
             raise ValueError(
                 f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible "
                 f"argument tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching "
                 "tags."
             )
-        try:
-            with init_scope():
-                root = _Loader(directory, meta_graph).load()
-        except (AttributeError, IndexError, KeyError, StopIteration, TypeError, NotEncodableError) as error:
-            raise errors.DataLossError(None, None, f"{directory}: damaged objects: {error!r}") from error
-        root.graph = get_default_graph()
-    else:
+    try:
         with init_scope():
-            root, meta_graph = load_graph_as_object(directory, tags)
+            if has_objects:
+                root, meta_graph = _Loader(directory, meta_graphs[0]).load(), meta_graphs[0]
+                root.graph = get_default_graph()
+            else:
+                root, meta_graph = load_graph_as_object(directory, tags)
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError, NotEncodableError) as error:
+        what = "objects" if has_objects else "graph"
+        raise errors.DataLossError(None, None, f"{directory}: damaged {what}: {error!r}") from error
     root.tensorflow_version = meta_graph.meta_info_def.tensorflow_version
     root.tensorflow_git_version = meta_graph.meta_info_def.tensorflow_git_version
     return root
