@@ -100,6 +100,33 @@ def check_saved_objects():
         np.testing.assert_array_equal(sess.run(gradient), [1.0, 1.0])
 
 
+def check_saved_tables():
+    """Tables and files of saved objects, once those are no longer where they were; and a graph loaded as an object."""
+    load = tf.saved_model.load_v2 if hasattr(tf.saved_model, "load_v2") else tensorflow.saved_model.load
+    expected = {"table": [1, -1, -1], "numbered": [3, 0, 3], "plain": [-1, 0, -1]}
+    words = ["two", "a", "?"]
+    for name in "saved_tables", "saved_tables_again":
+        path = os.path.join(FOLDER, name)
+        with tf.Graph().as_default(), tf.Session() as sess:
+            model = load(path)
+            found = model.look_up(tf.constant(words))
+            plus = model.plus(x=tf.constant(3))
+            sess.run(tf.tables_initializer())
+            values, three = sess.run([found, plus])
+            assert values.pop("text") == b"one\ntwo\n" and three == 4
+            assert {key: value.tolist() for key, value in values.items()} == expected
+        with tf.Graph().as_default(), tf.Session() as sess:
+            signature = tf.saved_model.load(sess, ["serve"], path).signature_def["serving_default"]
+            names = {key: signature.outputs[key].name for key in expected}
+            values = sess.run(names, {signature.inputs["words"].name: words})
+            assert {key: value.tolist() for key, value in values.items()} == expected
+    with tf.Graph().as_default(), tf.Session() as sess:
+        model = load(os.path.join(FOLDER, "saved_graph"))
+        y = model.signatures["serving_default"](x=tf.constant([1.0, 2.0]))["y"]
+        sess.run(tf.global_variables_initializer())
+        np.testing.assert_array_equal(sess.run(y), [9.0, 18.0])
+
+
 def check_events():
     (path,) = glob.glob(os.path.join(FOLDER, "events.out.tfevents.*"))
     events = list(tf.train.summary_iterator(path))
@@ -124,8 +151,8 @@ def check_records():
 if __name__ == "__main__":
     tf.logging.set_verbosity(tf.logging.ERROR)
     for check in (
-        check_checkpoints, check_graph, check_saved_model, check_objects, check_saved_objects, check_events,
-        check_records,
+        check_checkpoints, check_graph, check_saved_model, check_objects, check_saved_objects, check_saved_tables,
+        check_events, check_records,
     ):  # fmt: skip
         check()
         print("ok", check.__name__)

@@ -26,13 +26,14 @@ def test_tensorflow_reads_what_evergraph_writes(tmp_path):
     write_program(folder)
     write_objects(folder)
     write_saved_objects(folder)
+    write_saved_tables(folder)
     write_events(folder)
     write_records(folder)
     reader = Path(__file__).with_name("read_files.py")
     for python in filter(None, PYTHONS):
         done = subprocess.run([python, str(reader), folder], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-        assert done.stdout.count("ok") == 7
+        assert done.stdout.count("ok") == 8
 
 
 VALUES = {}
@@ -79,6 +80,12 @@ def write_program(folder):
             **{"y:0": sess.run(y, feeds), "loss:0": sess.run(loss, feeds), "gradient:0": sess.run(gradient, feeds)},
         )
         tf.saved_model.simple_save(sess, folder + "/saved_model", {"x": x}, {"y": y})
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.float32, [None], name="x")
+        w = tf.get_variable("w", initializer=3.0, use_resource=True)
+        y = tf.while_loop(lambda i, z: i < 2, lambda i, z: (i + 1, z * w), [0, x])[1]
+        sess.run(tf.global_variables_initializer())
+        tf.saved_model.simple_save(sess, folder + "/graph_of_resources", {"x": x}, {"y": y})
 
 
 def write_objects(folder):
@@ -117,6 +124,43 @@ def write_saved_objects(folder):
         sess.run(tf.global_variables_initializer())
         with sess.as_default():
             tf.saved_model.save(model, folder + "/saved_object")
+
+
+def write_saved_tables(folder):
+    class Tables(tf.Module):
+        def __init__(self, words):
+            super().__init__()
+            whole, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+            of_file = tf.lookup.TextFileInitializer(words, tf.string, whole, tf.int64, number)
+            self.table = tf.lookup.StaticHashTable(of_file, -1)
+            pairs = tf.lookup.KeyValueTensorInitializer(["a", "b"], tf.constant([0, 1], tf.int64))
+            self.numbered = tf.lookup.StaticVocabularyTable(pairs, 2)
+            self.plain = tf.contrib.lookup.HashTable(pairs, -1)
+            self.asset = tf.saved_model.Asset(words)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words")])
+        def look_up(self, words):
+            found = {"table": self.table, "numbered": self.numbered, "plain": self.plain}
+            return {
+                "text": tf.read_file(self.asset.asset_path),
+                **{key: table.lookup(words) for key, table in found.items()},
+            }
+
+    words = folder + "/words.txt"
+    Path(words).write_text("one\ntwo\n")
+    with tf.Graph().as_default():
+        model = Tables(words)
+        model.plus = tf.function(lambda x: x + 1).get_concrete_function(tf.TensorSpec([], tf.int32, "x"))
+        tf.saved_model.save(model, folder + "/saved_tables", signatures=model.look_up)
+    with tf.Graph().as_default():  # and once more, of what was loaded
+        model = tf.saved_model.load_v2(folder + "/saved_tables")
+        tf.saved_model.save(model, folder + "/saved_tables_again", signatures=model.look_up)
+    Path(words).unlink()
+    with tf.Graph().as_default(), tf.Session() as sess:  # a graph that was loaded as an object
+        loaded = tf.saved_model.load_v2(folder + "/graph_of_resources")
+        sess.run(tf.global_variables_initializer())
+        with sess.as_default():
+            tf.saved_model.save(loaded, folder + "/saved_graph", signatures=loaded.signatures)
 
 
 def write_events(folder):

@@ -73,3 +73,11 @@ def test_iterator_is_not_initialized_afterwards(sess):
         sess.run(element)
     sess.run(iterator.initializer)
     assert sess.run(element) == 0
+
+
+def test_attribute_that_was_taken_away_has_its_default(sess):
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1)
+    found = table.lookup(tf.constant(["a", "b"]))
+    table.resource_handle.op._clear_attr("shared_name")
+    sess.run(table.initializer)
+    assert sess.run(found).tolist() == [1, -1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,14 @@ def strip_name_scope(name: str, export_scope: str | None) -> str:
         return name
     scope = re.escape(export_scope.removesuffix("/"))
     return re.sub(rf"([\^]|loc:@|^){scope}[/]+(.*)", r"\1\2", name, count=1)
+
+
+_numbers = itertools.count()
+
+
+def uid() -> int:
+    """A number that was not given before in this process."""
+    return next(_numbers)
 
 
 def smart_constant_value(pred: Any) -> bool | None:

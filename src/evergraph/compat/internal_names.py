@@ -55,6 +55,7 @@ OURS: dict[str, dict[str, str]] = {
     },
     "python.eager.context": {name: _FUNCTIONS + name for name in ("executing_eagerly", "graph_mode", "num_gpus")},
     "python.eager.function": {"defun": "contrib.eager.defun"},
+    "python.eager.lift_to_graph": {"UnliftableError": "training.saved_model.pruned_functions:UnliftableError"},
     "python.framework.function": {
         "Defun": "ops.functions.defun:Defun",
         "_DefinedFunction": "ops.functions.defun:DefinedFunction",
@@ -127,6 +128,7 @@ OURS: dict[str, dict[str, str]] = {
         "internal_convert_to_tensor": "convert_to_tensor",
         "name_from_scope_name": _FUNCTIONS + "name_from_scope_name",
         "strip_name_scope": _FUNCTIONS + "strip_name_scope",
+        "uid": _FUNCTIONS + "uid",
     },
     "python.ops.data_flow_ops": {
         "Barrier": "ops.queues.barrier_class:Barrier",
@@ -484,7 +486,14 @@ OURS: dict[str, dict[str, str]] = {
         },
         "_clear_summary_writer": "training.tensorboard_logging:clear_summary_writer",
     },
-    "python.training.tracking.tracking": {"AutoTrackable": "training.tracking.trackable:AutoTrackable"},
+    "python.training.tracking.tracking": {
+        "AutoTrackable": "training.tracking.trackable:AutoTrackable",
+        "TrackableAsset": "ops.assets:TrackableAsset",
+        **{
+            name: f"training.tracking.capturable:{name}"
+            for name in ("CapturableResource", "CapturableResourceDeleter", "TrackableResource")
+        },
+    },
     "python.training.tracking.base": {
         "Trackable": "training.tracking.trackable:Trackable",
         "VARIABLE_VALUE_KEY": "training.tracking.trackable:VARIABLE_VALUE",
@@ -606,6 +615,7 @@ OURS: dict[str, dict[str, str]] = {
         for name in ("SavedModelLoader", "get_init_op", "get_train_op", "parse_saved_model")
     },
     "python.saved_model.load": {"load": "saved_model.load_v2"},
+    "python.saved_model.load_v1_in_v2": {"load": "saved_model.load_v2"},
     "python.saved_model.model_utils.export_output": {
         "EvalOutput": "training.saved_model.export_outputs:EvalOutput",
         "TrainOutput": "training.saved_model.export_outputs:TrainOutput",

@@ -19,7 +19,7 @@ import numpy as np
 
 from evergraph.autodiff.gradients import gradients
 from evergraph.compiler.effects import VARIABLE_OPS
-from evergraph.compiler.regions import Unstructured, in_order
+from evergraph.compiler.regions import ENTERS, Unstructured, in_order
 from evergraph.formats.functions import body_of
 from evergraph.framework import dtypes, errors, opdefs
 from evergraph.framework.dtypes import DType
@@ -111,7 +111,10 @@ def spelled_out(ops: Sequence[Operation], fed: frozenset[Tensor]) -> tuple[list[
 
 
 def _copy(op: Operation, inputs: Sequence[Tensor], controls: list[Operation], name: str, number: Any) -> Operation:
-    made = Operation(op.graph, number, name, op.opdef, tuple(inputs), op.attrs, op.frames)
+    attrs = op.attrs
+    if op.type in ENTERS:  # the loop of another call is another loop
+        attrs = {**attrs, "frame_name": name[: -len(op.name)].encode() + attrs["frame_name"]}
+    made = Operation(op.graph, number, name, op.opdef, tuple(inputs), attrs, op.frames)
     made._device = op._device
     made._control_inputs = controls
     made.outputs = [Tensor(made, t.value_index, t.dtype, t.static_shape) for t in op.outputs]
@@ -166,7 +169,7 @@ class _Writer:
             )
         given = frozenset(body.arguments)
         given_by = {argument.op: t.op for argument, t in zip(body.arguments, arguments, strict=True)}
-        effects = [op for op in body._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
+        effects = body.effects
         seen: dict[Operation, None] = {}
         stack = [t.op for t in body.results if t not in given] + effects
         while stack:

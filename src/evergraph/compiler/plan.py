@@ -425,7 +425,7 @@ class _Block:
             kernel=_on_both_sides if op.type in SWITCHES else opdef.kernel,
             inputs=inputs,
             grouped=any(isinstance(i, tuple) for i in inputs),
-            attrs={name: op.attrs[name] for name in opdef.kernel_attrs},
+            attrs={name: _attribute(op, name) for name in opdef.kernel_attrs},
             outputs=tuple(outputs),
             types=tuple(types),
             static=opdef.shape_static,
@@ -456,6 +456,11 @@ def _take_as_input(stage: Stage, key: str, register: Register) -> None:
 
 def _literal(literal: tuple[Tensor, bool]) -> Any:
     return literal[0].op._id, literal[0].value_index, literal[1]
+
+
+def _attribute(op: Operation, name: str) -> Any:
+    """An attribute, or its default: a program may have taken it away (`_clear_attr`)."""
+    return op.attrs[name] if name in op.attrs else op.opdef.attr_map[name].default
 
 
 def _kind(t: Tensor) -> Any:

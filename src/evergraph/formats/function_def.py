@@ -16,7 +16,9 @@ from evergraph.framework.tensor import Tensor
 
 def to_function_def(body: FunctionGraph) -> Any:
     """The FunctionDef that describes `body`."""
-    proto = function_def_of(body.function_name, body._ops, body.arguments, body.results, body.result_names)
+    proto = function_def_of(
+        body.function_name, body._ops, body.arguments, body.results, body.result_names, body.control_results
+    )
     proto.signature.description = body.description
     for key, value in body.function_attributes.items():
         _write_attribute(proto.attr[key], value)
@@ -29,6 +31,7 @@ def function_def_of(
     arguments: Sequence[Tensor],
     results: Sequence[Tensor],
     result_names: Sequence[str] | None = None,
+    control_results: Sequence[Operation] = (),
 ) -> Any:
     """The FunctionDef of some ops of a graph, from tensors that the caller gives to tensors that it gets."""
     proto = messages.FunctionDef()
@@ -36,8 +39,12 @@ def function_def_of(
     signature.name = function_name
     signature.is_stateful = any(op.opdef.is_stateful for op in ops)
     argument_name: dict[Operation | Tensor, str] = {}
+    nodes = {op.name for op in ops} - {t.op.name for t in arguments}
     for t in arguments:
         name = t.op.name.replace("/", "_").lower() + (f"_{t.value_index}" if t.value_index else "")
+        while name in nodes:
+            name += "_"
+        nodes.add(name)
         argument_name[t] = argument_name[t.op] = name
         signature.input_arg.add(name=name, type=int(t.dtype.base_dtype))
 
@@ -67,6 +74,9 @@ def function_def_of(
             name += "_"
         signature.output_arg.add(name=name, type=int(t.dtype.base_dtype))
         proto.ret[name] = written(t)
+    for op in control_results:
+        signature.control_output.append(op.name)
+        proto.control_ret[op.name] = op.name
     for position, t in enumerate(arguments):
         _write_shape(proto.arg_attr[position].attr["_output_shapes"].list.shape.add(), t.static_shape)
     return proto

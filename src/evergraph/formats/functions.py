@@ -80,6 +80,7 @@ def from_function_def(proto: Any, outer: Graph) -> FunctionGraph:
         source = flat(proto.ret[arg.name])
         name, _, index = source.partition(":")
         results.append(mapped[source] if source in mapped else made_ops[name].outputs[int(index or 0)])
+    body.control_results = [made_ops[name] for name in proto.control_ret.values() if name in made_ops]
     body.finish(results)
     return body
 

@@ -49,6 +49,7 @@ class FunctionGraph(Graph):
         self.captures: dict[Tensor, Tensor] = {}  # tensor outside to the argument that stands for it
         self.arguments: list[Tensor] = []  # those of the caller, then the captured ones
         self.results: list[Tensor] = []
+        self.control_results: list[Operation] = []  # ops that a call runs, whether or not a result needs them
         self.result_names: list[str] | None = (
             None  # those of the FunctionDef; None: after the ops that make the results
         )
@@ -153,6 +154,12 @@ class FunctionGraph(Graph):
 
     def _known_outside(self, t: Tensor) -> Tensor | None:
         return self._outside.get(t)
+
+    @property
+    def effects(self) -> list[Operation]:
+        """The ops that run even if no result needs them: stateful ones, and those that the function names."""
+        acting = [op for op in self._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
+        return list(dict.fromkeys([*acting, *self.control_results]))
 
     def finish(self, results: Sequence[Tensor]) -> None:
         """Say what the function gives; a result of a graph outside is captured."""

@@ -304,6 +304,39 @@ class ResourceVariable(Variable):
         raise NotImplementedError("__deepcopy__() is only available when eager execution is enabled.")
 
 
+class UninitializedVariable(ResourceVariable):
+    """A resource variable whose initializer is set later. It is in no collection.
+
+    Args:
+        shape, dtype, trainable, synchronization, aggregation: as for `tf.Variable`.
+        name: its name.
+    """
+
+    def __init__(
+        self,
+        shape: Any,
+        dtype: DType,
+        name: str,
+        trainable: bool = True,
+        synchronization: Any = None,
+        aggregation: Any = None,
+    ) -> None:
+        self._synchronization, self._aggregation, self._trainable = checked_modes(
+            synchronization, aggregation, trainable, name
+        )
+        self._constraint = self._save_slice_info = None
+        self._initial_value = self._initializer_op = None  # type: ignore[assignment]  # set later
+        self._dtype, self._shape = dtype, shapes.as_shape(shape)
+        with init_scope(), name_scope(name) as scope:
+            self._handle = state.var_handle_op(dtype, self._shape._sizes, shared_name=scope[:-1], name=scope)
+            with name_scope("Read"), device(self._handle.device):
+                self._graph_element = state.read_variable_op(self._handle, dtype)
+
+    def initialize_by(self, op: Operation) -> None:
+        """Make `op` the initializer."""
+        self._initializer_op = op
+
+
 class UpdatedVariable(ResourceVariable):
     """A resource variable as it is after one update: every read waits for that update."""
 

@@ -34,17 +34,12 @@ def plan_of(body: FunctionGraph) -> Plan:
 
 
 def _planned(body: FunctionGraph, feeds: Sequence[Tensor]) -> Plan:
-    return make_plan(body.results + _effects(body), feeds, _place)
+    return make_plan([*body.results, *body.effects], feeds, _place)
 
 
 def _place(op: Operation) -> str:
     """Functions of datasets prepare what a device computes with, so they run on the CPU unless they say otherwise."""
     return devices.place(op, True, 1) if op._device else "device:CPU:0"
-
-
-def _effects(body: FunctionGraph) -> list[Any]:
-    """The stateful ops of a body: they run even if no result needs them."""
-    return [op for op in body._ops if op.opdef.is_stateful and op.type not in ("Placeholder", "VarHandleOp")]
 
 
 class Streams(State):

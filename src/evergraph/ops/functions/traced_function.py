@@ -26,6 +26,7 @@ from evergraph.framework.composite import CompositeTensor
 from evergraph.framework.convert import convert_to_tensor
 from evergraph.framework.graph import get_default_graph
 from evergraph.framework.nest import flatten, map_structure, pack_sequence_as
+from evergraph.framework.scopes import GraphKeys
 from evergraph.framework.tensor import Tensor
 from evergraph.framework.type_spec import TensorSpec
 from evergraph.ops.constant import constant
@@ -34,6 +35,9 @@ from evergraph.ops.opdef import raw_op
 from evergraph.ops.variables import Variable
 
 _numbers = itertools.count()
+
+# Variables belong to the graph outside; what else a body notes in a collection is an op that the graph does not have.
+_SHARED_COLLECTIONS = (GraphKeys.GLOBAL_VARIABLES, GraphKeys.LOCAL_VARIABLES, GraphKeys.TRAINABLE_VARIABLES)
 
 
 class ConcreteFunction:
@@ -84,9 +88,9 @@ class ConcreteFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = [*flatten(args, expand_composites=True), *flatten(kwargs, expand_composites=True)]
-        return self._call([t for t in given if isinstance(t, Tensor)])
+        return self.call([t for t in given if isinstance(t, Tensor)])
 
-    def _call(self, tensors: Sequence[Tensor]) -> Any:
+    def call(self, tensors: Sequence[Tensor]) -> Any:
         body = self.graph
         count = len(body.arguments) - len(body.captured)
         if len(tensors) != count:
@@ -135,7 +139,7 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         concrete, tensors = self._traced(args, kwargs)
-        return concrete._call(tensors)
+        return concrete.call(tensors)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """The function for arguments of this kind; a `tf.TensorSpec` may stand in the place of a tensor."""
@@ -208,7 +212,10 @@ class Function:
 
         creators = body._variable_creator_stack
         body._variable_creator_stack = [*creators, (200, create)]
+        outside = body._collections
+        body._collections = {key: list(items) for key, items in outside.items()}
         body.build(called, arguments, None)
+        outside.update({key: body._collections[key] for key in _SHARED_COLLECTIONS if key in body._collections})
         body._variable_creator_stack = creators
         self._was_traced = True
         made = ConcreteFunction(body, (tuple(structure[0]), structure[1]))

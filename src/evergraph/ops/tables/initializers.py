@@ -8,8 +8,9 @@ from evergraph.framework import convert, dtypes
 from evergraph.framework.api import public
 from evergraph.framework.dtypes import DType
 from evergraph.framework.graph import get_default_graph
-from evergraph.framework.scopes import GraphKeys, add_to_collection, device, init_scope, name_scope
+from evergraph.framework.scopes import GraphKeys, add_to_collection, init_scope, name_scope
 from evergraph.framework.tensor import Tensor
+from evergraph.ops.assets import TrackableAsset
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.tables.vocabulary_file import LINE_NUMBER, WHOLE_LINE
 
@@ -33,6 +34,10 @@ class TableInitializerBase:
     def initialize(self, table: Any) -> Any:
         """The op that fills `table`."""
         raise NotImplementedError
+
+    @property
+    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+        return []
 
     @property
     def _shared_name(self) -> str:
@@ -135,26 +140,30 @@ class TextFileInitializer(TableInitializerBase):
         self._vocab_size = vocab_size
         self._delimiter = delimiter
         self._name = name
-        with init_scope(), device("CPU"):
-            self._filename = convert.converted(filename, dtypes.string, "asset_path")
+        self._filename = TrackableAsset(filename)
         super().__init__(key_dtype, value_dtype)
 
     def initialize(self, table: Any) -> Any:
         """The op that fills `table`; `tf.tables_initializer()` runs it too."""
         self._check_types(table, self.key_dtype, self.value_dtype)
+        filename = self._filename.asset_path
         with name_scope(self._name, "text_file_init", (table.resource_handle,)):
             made = raw_op("InitializeTableFromTextFileV2")(
                 table.resource_handle,
-                self._filename,
+                filename,
                 self._key_index,
                 self._value_index,
                 -1 if self._vocab_size is None else self._vocab_size,
                 self._delimiter,
             )
         add_to_collection(GraphKeys.TABLE_INITIALIZERS, made)
-        if self._filename.op.type == "Const":
-            add_to_collection(GraphKeys.ASSET_FILEPATHS, self._filename)
+        if filename.op.type == "Const":
+            add_to_collection(GraphKeys.ASSET_FILEPATHS, filename)
         return made
+
+    @property
+    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+        return [("_filename", self._filename)]
 
     @property
     def _shared_name(self) -> str:

@@ -29,6 +29,13 @@ class LookupInterface:
     def _create_resource(self) -> Any:
         raise NotImplementedError
 
+    def _initialize(self) -> Any:
+        """The op that fills the table; None where nothing has to be done."""
+
+    @property
+    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+        return []
+
     @property
     def resource_handle(self) -> Any:
         """The handle of the table."""
@@ -83,6 +90,11 @@ class InitializableLookupTableBase(LookupInterface):
 
     def _initialize(self) -> Any:
         return self._initializer.initialize(self)
+
+    @property
+    def _checkpoint_dependencies(self) -> list[tuple[str, Any]]:
+        is_known = hasattr(self._initializer, "_checkpoint_dependencies")
+        return [("_initializer", self._initializer)] if is_known else []
 
     @property
     def initializer(self) -> Any:
@@ -148,7 +160,8 @@ class StaticHashTable(InitializableLookupTableBase):
             value_dtype=self._initializer.value_dtype,
             name=self._name,
         )
-        self._table_name = handle.op.name.split("/")[-1]
+        if self._table_name is None:  # the others are copies of the op, in functions of a SavedModel
+            self._table_name = handle.op.name.split("/")[-1]
         return handle
 
     @property

@@ -7,73 +7,59 @@ the SavedModel, so `tf.global_variables_initializer()` restores them; tables joi
 
 from __future__ import annotations
 
-import itertools
 import os
 from typing import Any
 
-from evergraph.formats import messages, savedmodel
-from evergraph.formats.function_def import references
+from evergraph.formats import savedmodel
+from evergraph.formats.checkpoint import open_checkpoint
 from evergraph.formats.tensors import proto_to_array
 from evergraph.framework import convert, dtypes, errors, nest
 from evergraph.framework.api import public
 from evergraph.framework.graph import get_default_graph
-from evergraph.framework.scopes import GraphKeys, name_scope
+from evergraph.framework.operation import Operation
+from evergraph.framework.scopes import GraphKeys, control_dependencies, device, init_scope, name_scope
 from evergraph.framework.shapes import TensorShape
+from evergraph.ops.assets import TrackableAsset
 from evergraph.ops.constant import constant
 from evergraph.ops.functions.library import from_library
 from evergraph.ops.opdef import raw_op
 from evergraph.ops.variables import Variable, VariableAggregation, VariableSynchronization
 from evergraph.training.object_names import read_object_graph
+from evergraph.training.saved_model.graphs_as_objects import load_graph_as_object
+from evergraph.training.saved_model.loaded_names import with_own_names
 from evergraph.training.saved_model.loader import parse_saved_model
 from evergraph.training.saved_model.restored_functions import LibraryFunction, RestoredFunction, SignatureFunction
+from evergraph.training.saved_model.restored_objects import (
+    CallableObject,
+    RestoredObject,
+    RestoredResource,
+    SignatureMap,
+)
 from evergraph.training.saved_model.structures import NotEncodableError
 from evergraph.training.tracking.trackable import VARIABLE_VALUE, AutoTrackable, List, TrackableMapping
 
-_numbers = itertools.count(1)
-
-
-class RestoredObject(AutoTrackable):
-    """An object of a SavedModel, with the attributes that it had as far as they were saved."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        found = self.__dict__.get("__call__")
-        if found is None:
-            raise TypeError(f"this {type(self).__name__} was saved without a `__call__` that is a tf.function")
-        return found(*args, **kwargs)
-
-
-class RestoredAsset(AutoTrackable):
-    """A file of a SavedModel; `asset_path` is a tensor with its path."""
-
-    def __init__(self, path: str) -> None:
-        self.asset_path = constant(path, name="asset_path")
-
-
-class RestoredResource(AutoTrackable):
-    """A table or the like, which functions of the SavedModel make and fill."""
-
-    resource_handle: Any = None
-
-
-class SignatureMap(TrackableMapping):
-    """The signatures of a SavedModel: names to functions."""
+_TABLE = "table"  # what the entries of a table are called among the values of an object
 
 
 @public("saved_model.load_v2", "compat.v2.saved_model.load")
 def load_v2(export_dir: Any, tags: Any = None) -> Any:
-    """Load the objects of a SavedModel.
+    """Load the objects of a SavedModel, or its graph as an object.
 
     Args:
         export_dir: its directory.
-        tags: those of its graph, if they are to be checked.
+        tags: those of its graph. They may be left out if there is just one.
 
     Returns:
-        The object that was saved. Its `signatures` are functions that take tensors by keyword and give a dict.
+        The object that was saved. Its `signatures` are functions that take tensors by keyword and give a dict. If there
+        are graphs alone (`simple_save`, `SavedModelBuilder`), an object with `signatures`, `variables`, `asset_paths`,
+        `graph`, and `prune(feeds, fetches)`, which makes a function of any part of the graph.
+
+        The initializers of variables restore them, and `tf.tables_initializer()` fills tables.
 
     Raises:
         OSError: if there is no SavedModel.
-        ValueError: for other tags, or a SavedModel without objects: load that with `tf.saved_model.load`.
-        DataLossError: for objects that refer to what is not there.
+        ValueError, RuntimeError: for other tags; those that there are are named.
+        DataLossError: for objects or a graph that refer to what is not there.
 
     >>> class Scale(tf.Module):
     ...     def __init__(self):
@@ -95,26 +81,30 @@ def load_v2(export_dir: Any, tags: Any = None) -> Any:
     array([3., 6.], dtype=float32)
     """
     directory = convert.as_text(os.fspath(export_dir))
+    if tags is not None:
+        tags = [convert.as_text(tag) for tag in (sorted(tags) if isinstance(tags, set) else nest.flatten(tags))]
     meta_graphs = parse_saved_model(directory).meta_graphs
-    if len(meta_graphs) != 1 or not meta_graphs[0].HasField("object_graph_def"):
-        raise ValueError(
-            f"The SavedModel at {directory} holds graphs alone, without objects: load it into a session, with "
-            "tf.saved_model.load(sess, tags, export_dir)."
-        )
-    (meta_graph,) = meta_graphs
-    there = set(meta_graph.meta_info_def.tags)
-    if tags is not None and {convert.as_text(tag) for tag in nest.flatten(tags)} != there:
-        raise ValueError(
-            f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible "
-            f"argument tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching tags."
-        )
+    has_objects = len(meta_graphs) == 1 and meta_graphs[0].HasField("object_graph_def")
+    if has_objects:
+        there = set(meta_graphs[0].meta_info_def.tags)
+        if tags is not None and set(tags) != there:
+            raise ValueError(
+                f"The SavedModel at {directory} has one MetaGraph with tags {sorted(there)}, but got an incompatible "
+                f"argument tags={tags} to tf.saved_model.load. You may omit it, pass 'None', or pass matching "
+                "tags."
+            )
     try:
-        root = _Loader(directory, meta_graph).load()
+        with init_scope():
+            if has_objects:
+                root, meta_graph = _Loader(directory, meta_graphs[0]).load(), meta_graphs[0]
+                root.graph = get_default_graph()
+            else:
+                root, meta_graph = load_graph_as_object(directory, tags)
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, NotEncodableError) as error:
-        raise errors.DataLossError(None, None, f"{directory}: damaged objects: {error!r}") from error
+        what = "objects" if has_objects else "graph"
+        raise errors.DataLossError(None, None, f"{directory}: damaged {what}: {error!r}") from error
     root.tensorflow_version = meta_graph.meta_info_def.tensorflow_version
     root.tensorflow_git_version = meta_graph.meta_info_def.tensorflow_git_version
-    root.graph = get_default_graph()
     return root
 
 
@@ -136,40 +126,29 @@ class _Loader:
                 self._attach(thing, child.local_name, self._objects[child.node_id])
         for thing in self._objects:
             if isinstance(thing, RestoredResource):
-                thing.resource_handle = thing.__dict__["_create_resource"]()
+                with device(thing._resource_device or None):
+                    thing.resource_handle = thing.__dict__["_create_resource"]()
         for name, function in self._functions.items():
             function.captures = [self._captured(i, function) for i in self._saved[name].bound_inputs]
-        for thing in self._objects:
-            if isinstance(thing, RestoredResource) and "_initialize" in thing.__dict__:
-                made = thing.__dict__["_initialize"]()
-                get_default_graph().add_to_collection(GraphKeys.TABLE_INITIALIZERS, getattr(made, "op", made))
+        for number, thing in enumerate(self._objects):
+            if isinstance(thing, RestoredResource):
+                for op in self._filled(number, thing):
+                    get_default_graph().add_to_collection(GraphKeys.TABLE_INITIALIZERS, op)
         return self._objects[0]
 
     # Functions
 
     def _load_library(self) -> dict[str, LibraryFunction]:
         """Add the functions to the graph, under names of their own; gives those that objects name."""
-        library = messages.FunctionDefLibrary.FromString(self._meta_graph.graph_def.library.SerializeToString())
-        taken = get_default_graph()._functions
-        saved_names = [f.signature.name for f in library.function]
-        number = next(n for n in _numbers if not any(f"{name}_{n}" in taken for name in saved_names))
-        names = {name: f"{name}_{number}" for name in saved_names}
-        for function in library.function:
-            function.signature.name = names[function.signature.name]
-            for node in function.node_def:
-                node.op = names.get(node.op, node.op)
-                for func in references(node):
-                    func.name = names.get(func.name, func.name)
-        for pair in library.gradient:
-            pair.function_name, pair.gradient_func = names[pair.function_name], names[pair.gradient_func]
-        made = {f.name: f for f in from_library(library)}
+        graph_def, names = with_own_names(self._meta_graph.graph_def, get_default_graph())
+        made = {f.name: f for f in from_library(graph_def.library)}
         for function in made.values():
             function.add_to_graph(get_default_graph())
         found = {}
         for old, saved in self._saved.items():
             if old not in names:
                 raise errors.DataLossError(None, None, f"{self._directory}: the function {old!r} is not in the library")
-            found[old] = LibraryFunction(made[names[old]].definition.signature, saved)
+            found[old] = LibraryFunction.of_message(made[names[old]].definition.signature, saved)
         return found
 
     def _captured(self, number: int, function: LibraryFunction) -> Any:
@@ -177,7 +156,7 @@ class _Loader:
         thing: Any = self._objects[number]
         if isinstance(thing, Variable) and (handle := getattr(thing, "handle", None)) is not None:
             return handle
-        if isinstance(thing, RestoredAsset):
+        if isinstance(thing, TrackableAsset):
             return thing.asset_path
         if isinstance(thing, RestoredResource):
             return thing.resource_handle
@@ -202,7 +181,7 @@ class _Loader:
                 return RestoredObject()
             case "asset":
                 asset = self._meta_graph.asset_file_def[node.asset.asset_file_def_index]
-                made = RestoredAsset(os.path.join(self._directory, savedmodel.ASSETS_DIRECTORY, asset.filename))
+                made = TrackableAsset(os.path.join(self._directory, savedmodel.ASSETS_DIRECTORY, asset.filename))
                 get_default_graph().add_to_collection(GraphKeys.ASSET_FILEPATHS, made.asset_path)
                 return made
             case "variable":
@@ -210,7 +189,9 @@ class _Loader:
             case "function":
                 return RestoredFunction(node.function, self._functions)
             case "bare_concrete_function":
-                return SignatureFunction(node.bare_concrete_function, self._functions)
+                bare = node.bare_concrete_function
+                function = self._functions[bare.concrete_function_name]
+                return SignatureFunction(function, bare.argument_keywords, bare.allowed_positional_arguments)
             case "constant":
                 found = self._values.get(node.constant.operation)
                 if found is None:
@@ -220,7 +201,9 @@ class _Loader:
                 tensor = found.attr["value"].tensor
                 return constant(proto_to_array(tensor), dtypes.as_dtype(tensor.dtype))
             case "resource":
-                return RestoredResource()
+                resource = RestoredResource()
+                resource._resource_device = node.resource.device
+                return resource
         return RestoredObject()  # of a kind that came later
 
     def _attach(self, thing: Any, name: str, child: Any) -> None:
@@ -230,6 +213,8 @@ class _Loader:
         elif isinstance(thing, TrackableMapping):
             thing._values[name] = child
         elif isinstance(thing, AutoTrackable):
+            if name == "__call__" and isinstance(thing, RestoredObject):
+                thing.__class__ = CallableObject
             if name.isidentifier() and not hasattr(type(thing), name):
                 setattr(thing, name, child)
             else:
@@ -238,8 +223,25 @@ class _Loader:
 
     # Values
 
+    def _filled(self, number: int, resource: RestoredResource) -> list[Operation]:
+        """The op that fills a table: as the SavedModel says, and then with the entries in its checkpoint."""
+        ops: list[Operation] = []
+        if "_initialize" in resource.__dict__:
+            made = resource.__dict__["_initialize"]()
+            ops = [getattr(made, "op", made)]
+        key = self._keys.get((number, _TABLE))
+        if key is None:
+            return ops
+        resource._has_entries = True
+        names = [f"{key}-keys", f"{key}-values"]
+        with open_checkpoint(self._prefix) as reader:
+            kinds = [reader.dtype(name) for name in names]
+        with control_dependencies(ops):
+            entries = raw_op("RestoreV2")(self._prefix, names, ["", ""], kinds, name="restored")
+            return [raw_op("LookupTableImportV2")(resource.resource_handle, *entries)]
+
     def _variable(self, number: int, saved: Any) -> Any:
-        key = self._keys.get(number)
+        key = self._keys.get((number, VARIABLE_VALUE))
         if key is None:
             raise errors.NotFoundError(
                 None, None, f"{self._prefix}: there is no value of the variable {saved.name or number!r}"
@@ -262,11 +264,17 @@ class _Loader:
             aggregation=VariableAggregation(saved.aggregation),
         )
 
-    def _checkpoint_keys(self) -> dict[int, str]:
-        """Under which key the value of each object is in the checkpoint; objects are the same that have one path."""
-        if not any(node.WhichOneof("kind") == "variable" for node in self._nodes):
+    def _checkpoint_keys(self) -> dict[tuple[int, str], str]:
+        """Under which key each value of an object is in the checkpoint; objects are the same that have one path."""
+        kinds = {node.WhichOneof("kind") for node in self._nodes}
+        if kinds.isdisjoint(("variable", "resource")):
             return {}
-        stored = read_object_graph(self._prefix).nodes
+        try:
+            stored = read_object_graph(self._prefix).nodes
+        except errors.NotFoundError:
+            if "variable" in kinds:
+                raise
+            return {}
         pairs = {0: 0}
         waiting = [0]
         while waiting:
@@ -283,8 +291,7 @@ class _Loader:
                     pairs[below] = other
                     waiting.append(below)
         return {
-            number: attribute.checkpoint_key
+            (number, attribute.name): attribute.checkpoint_key
             for number, twin in pairs.items()
             for attribute in stored[twin].attributes
-            if attribute.name == VARIABLE_VALUE
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,25 +21,39 @@ class LibraryFunction:
 
     Args:
         signature: its `OpDef`.
-        saved: its `SavedConcreteFunction`.
+        structured_input_signature: the arguments by position and those by keyword, with specs in the place of tensors.
+        structured_outputs: the results, with specs in the place of tensors, and None for an op.
     """
 
-    def __init__(self, signature: Any, saved: Any) -> None:
+    def __init__(self, signature: Any, structured_input_signature: Any, structured_outputs: Any) -> None:
         self.name = signature.name
         self._result_types = [dtypes.as_dtype(arg.type) for arg in signature.output_arg]
-        self.structured_input_signature: Any = None
-        self.structured_outputs: Any = None
+        self._argument_names = [arg.name for arg in signature.input_arg]
+        self.structured_input_signature = structured_input_signature
+        self.structured_outputs = structured_outputs
         self.problem = ""  # why it cannot be called
-        try:
-            self.structured_input_signature = decoded(saved.canonicalized_input_signature)
-            self.structured_outputs = decoded(saved.output_signature)
-        except NotEncodableError as error:
-            self.problem = str(error)
         self.captures: list[Any] = []
+
+    @classmethod
+    def of_message(cls, signature: Any, saved: Any) -> LibraryFunction:
+        """The function that a `SavedConcreteFunction` describes."""
+        try:
+            given, outputs = decoded(saved.canonicalized_input_signature), decoded(saved.output_signature)
+        except NotEncodableError as error:
+            made = cls(signature, None, None)
+            made.problem = str(error)
+            return made
+        return cls(signature, given, outputs)
 
     @property
     def captured_inputs(self) -> list[Any]:
         return list(self.captures)
+
+    @property
+    def arguments(self) -> dict[str, TensorSpec]:
+        """The specs of the tensors that it takes, by what they are called."""
+        specs = [x for x in nest.flatten(self.structured_input_signature) if isinstance(x, TensorSpec)]
+        return {spec.name or name: spec for spec, name in zip(specs, self._argument_names, strict=False)}
 
     def call(self, tensors: Sequence[Any]) -> Any:
         """The results for these arguments.
@@ -88,6 +103,10 @@ class RestoredFunction(Trackable):
         self._is_method = bool(getattr(spec, "args", None)) and saved.function_spec.is_method
         self._spec = spec
         self.function_spec = saved.function_spec
+        try:
+            self.input_signature = decoded(saved.function_spec.input_signature)
+        except NotEncodableError:  # it was saved without
+            self.input_signature = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -113,14 +132,31 @@ class RestoredFunction(Trackable):
             f"  Keyword arguments: {kwargs}\nExpected arguments to match one of the following:\n{options}"
         )
 
-    def get_concrete_function(self, *args: Any, **kwargs: Any) -> LibraryFunction:
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The arguments as the saved Python function names them, for `inspect.signature` and `help`."""
+        spec, kinds = self._spec, inspect.Parameter
+        if spec is None:
+            return inspect.signature(type(self).__call__)
+        names = list(spec.args or ())[1 if self._is_method else 0 :]
+        defaults = dict(zip(reversed(names), reversed(spec.defaults or ()), strict=False))
+        found = [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults.get(n, kinds.empty)) for n in names]
+        if spec.varargs:
+            found.append(kinds(spec.varargs, kinds.VAR_POSITIONAL))
+        only = dict(spec.kwonlydefaults or {})
+        found += [kinds(n, kinds.KEYWORD_ONLY, default=only.get(n, kinds.empty)) for n in spec.kwonlyargs or ()]
+        if spec.varkw:
+            found.append(kinds(spec.varkw, kinds.VAR_KEYWORD))
+        return inspect.Signature(found)
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> SignatureFunction:
         """The function for arguments of this kind, specs or tensors; the only one if none are given."""
         if not args and not kwargs and len(self.concrete_functions) == 1:
-            return self.concrete_functions[0]
+            return _with_names(self.concrete_functions[0])
         given = self._bound(args, kwargs)
         for function in self.concrete_functions:
             if not function.problem and _matched(given, function.structured_input_signature) is not None:
-                return function
+                return _with_names(function)
         raise ValueError(f"no function of the SavedModel takes {args} and {kwargs}")
 
     def _bound(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -142,7 +178,19 @@ class RestoredFunction(Trackable):
                 bound.append(defaults[name])
             else:
                 raise TypeError(f"the function's argument {name!r} is missing")
-        return (*bound, *args[len(names) :]), {**only, **rest}
+        return self._converted((*bound, *args[len(names) :])), {**only, **rest}
+
+    def _converted(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Lists as tensors, where the function was saved with an input signature that says so."""
+        found = list(args)
+        for i, spec in enumerate((self.input_signature or ())[: len(found)]):
+            if isinstance(spec, TensorSpec) and isinstance(found[i], list | tuple):
+                found[i] = convert_to_tensor(found[i], dtype=spec.dtype)
+        return tuple(found)
+
+
+def _with_names(function: LibraryFunction) -> SignatureFunction:
+    return SignatureFunction(function, list(function.arguments), len(function.arguments))
 
 
 def _matched(given: Any, signature: Any) -> list[Any] | None:
@@ -198,19 +246,36 @@ def _as_tensor(value: Any, spec: TensorSpec) -> Any:
 
 
 class SignatureFunction(Trackable):
-    """A signature of a SavedModel: takes tensors by keyword, gives a dict of tensors.
+    """A function that takes tensors by keyword: a signature of a SavedModel, which gives a dict of tensors.
 
     Args:
-        saved: its `SavedBareConcreteFunction`.
-        functions: all functions of the SavedModel.
+        function: the function of the library.
+        keywords: what its arguments are called, in order.
+        positional: how many may be given by position.
     """
 
-    def __init__(self, saved: Any, functions: dict[str, LibraryFunction]) -> None:
-        self._function = functions[saved.concrete_function_name]
-        self._keywords = list(saved.argument_keywords)
-        self._positional = saved.allowed_positional_arguments
-        specs = nest.flatten(self._function.structured_input_signature)  # dicts by their keys, as the keywords are
-        self._specs = {spec.name or name: spec for name, spec in zip(self._keywords, specs, strict=False) if spec}
+    def __init__(self, function: LibraryFunction, keywords: Sequence[str], positional: int) -> None:
+        self._function, self._keywords, self._positional = function, list(keywords), positional
+        specs = nest.flatten(function.structured_input_signature)  # dicts by their keys, as the keywords are
+        specs = [spec for spec in specs if isinstance(spec, TensorSpec)]
+        self._specs = dict(zip(self._keywords, specs, strict=False))
+
+    @property
+    def allowed_positional_arguments(self) -> int:
+        return self._positional
+
+    @property
+    def library_function(self) -> LibraryFunction:
+        return self._function
+
+    @property
+    def arguments(self) -> dict[str, TensorSpec]:
+        """The specs of the tensors that it takes, by keyword."""
+        return dict(self._specs)
+
+    def _wanted(self, name: str) -> TensorSpec | None:
+        """What an argument has to be."""
+        return self._specs.get(name)
 
     @property
     def name(self) -> str:
@@ -226,11 +291,11 @@ class SignatureFunction(Trackable):
 
     @property
     def output_dtypes(self) -> Any:
-        return nest.map_structure(lambda spec: spec.dtype, self.structured_outputs)
+        return nest.map_structure(lambda spec: spec and spec.dtype, self.structured_outputs)
 
     @property
     def output_shapes(self) -> Any:
-        return nest.map_structure(lambda spec: spec.shape, self.structured_outputs)
+        return nest.map_structure(lambda spec: spec and spec.shape, self.structured_outputs)
 
     @property
     def captured_inputs(self) -> list[Any]:
@@ -257,7 +322,7 @@ class SignatureFunction(Trackable):
             )
         tensors = []
         for name in self._keywords:
-            spec = self._specs.get(name)
+            spec = self._wanted(name)
             tensor = convert_to_tensor(named[name]) if spec is None else _as_tensor(named[name], spec)
             if tensor is None:
                 raise TypeError(f"the argument {name!r} of the signature is {spec}, got {named[name]!r}")

@@ -11,6 +11,7 @@ from evergraph.framework.tensor import Tensor
 from evergraph.framework.type_spec import TensorSpec
 from evergraph.ops.functions.traced_function import ConcreteFunction, Function
 from evergraph.training.saved_model.constants import DEFAULT_SERVING_SIGNATURE_DEF_KEY
+from evergraph.training.saved_model.restored_functions import LibraryFunction, RestoredFunction, SignatureFunction
 
 _PREFERRED = "_default_save_signature"
 
@@ -57,13 +58,13 @@ def signatures_of(functions: dict[str, Any], given: Any) -> dict[str, SignatureO
 def _concrete(function: Any) -> Any:
     if isinstance(function, Function) and function.input_signature is not None:
         return function.get_concrete_function()
-    return function if isinstance(function, ConcreteFunction) else None
+    if isinstance(function, RestoredFunction) and function.input_signature is not None:
+        return function.get_concrete_function()
+    return function if isinstance(function, ConcreteFunction | LibraryFunction | SignatureFunction) else None
 
 
 def _signature(key: str, concrete: Any) -> SignatureOf:
-    count = len(concrete.inputs) - len(concrete.captured_inputs)
-    arguments = concrete.inputs[:count]
-    names = _names(concrete, count)
+    function, names = arguments_of(concrete)
     for i, name in enumerate(names):
         if name in names[:i]:
             raise ValueError(
@@ -72,21 +73,32 @@ def _signature(key: str, concrete: Any) -> SignatureOf:
                 "predictable names Python functions used to generate these signatures should avoid *args and Tensors "
                 "in nested structures unless unique names are specified for each."
             )
+    if isinstance(function, ConcreteFunction):
+        arguments: Any = function.inputs[: len(names)]
+    else:
+        arguments = concrete.arguments.values()
     specs = {name: TensorSpec(t.shape, t.dtype, name) for name, t in zip(names, arguments, strict=True)}
 
     def signature_wrapper(**tensors: Any) -> dict[str, Any]:
-        return _as_dict(concrete._call([tensors[name] for name in names]), concrete.name, key)
+        return _as_dict(function.call([tensors[name] for name in names]), concrete.name, key)
 
     return SignatureOf(Function(signature_wrapper).get_concrete_function(**specs), specs)
 
 
-def _names(concrete: Any, count: int) -> list[str]:
-    """What arguments are called: as their specs say, or like the parameters."""
+def arguments_of(concrete: Any) -> tuple[Any, list[str]]:
+    """The function that is called, and what its arguments are called: as their specs say, or like the parameters."""
+    if isinstance(concrete, SignatureFunction):
+        return concrete.library_function, list(concrete.arguments)
+    if isinstance(concrete, LibraryFunction):
+        return concrete, list(concrete.arguments)
+    count = len(concrete.inputs) - len(concrete.captured_inputs)
     given = [x for x in nest.flatten(concrete.structured_input_signature) if isinstance(x, TensorSpec | Tensor)]
     own = [t.op.name for t in concrete.inputs[:count]]
     if len(given) != count:
-        return own
-    return [x.name if isinstance(x, TensorSpec) and x.name else name for x, name in zip(given, own, strict=True)]
+        return concrete, own
+    return concrete, [
+        x.name if isinstance(x, TensorSpec) and x.name else name for x, name in zip(given, own, strict=True)
+    ]
 
 
 def _as_dict(outputs: Any, function: str, key: str) -> dict[str, Any]:

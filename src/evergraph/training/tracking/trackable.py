@@ -156,6 +156,8 @@ class PythonState(Trackable):
 
 def is_trackable(thing: Any) -> bool:
     """Whether a checkpoint can hold something of `thing`."""
+    if isinstance(thing, type):
+        return False
     if isinstance(thing, Trackable | Variable | Optimizer) or hasattr(thing, "_checkpoint_dependencies"):
         return True
     if isinstance(thing, list | dict):
@@ -164,7 +166,7 @@ def is_trackable(thing: Any) -> bool:
 
 
 def _is_layer(thing: Any) -> bool:
-    return not isinstance(thing, type) and hasattr(thing, "trainable_variables") and hasattr(thing, "__dict__")
+    return hasattr(thing, "trainable_variables") and hasattr(thing, "__dict__")
 
 
 def children(thing: Any) -> list[TrackableReference]:
