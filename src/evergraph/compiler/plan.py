@@ -559,6 +559,7 @@ class _Assembly(_Block):
         super().__init__(fed, structure.guards, structure.maker, found)
         self.fetch_tensors = tuple(f for f in fetches if isinstance(f, Tensor))
         self.feeds, self.ops, self.leveled = tuple(feeds), structure.ops, leveled
+        self.idle = _idle(structure, fetches)
 
     def fetch_register(self, t: Tensor) -> Register:
         if t.dtype is dtypes.resource and t not in self.fed and (declared := variable_of(t)) is not None:
@@ -578,7 +579,7 @@ class _Assembly(_Block):
         for op in self.ops:
             if op.type == "Const":
                 self.constant(op)
-            elif op.type not in VARIABLE_OPS:
+            elif op.type not in VARIABLE_OPS and op not in self.idle:
                 by_level.setdefault(self.leveled[op], []).append(op)
         stages = [
             Stage(level.kind, [self.instruction(op) for op in by_level[level]])
@@ -716,6 +717,30 @@ class _Assembly(_Block):
             instruction.frees = tuple(r for r in used if r in inside and r not in seen and r not in needed_later)
             instruction.overwrites = overwritable(instruction, stage, seen | needed_later)
             seen |= used
+
+
+# Ops that only give a value, and take long over it.
+_ONLY_GIVE_VALUES = frozenset(
+    "MatMul BatchMatMul BatchMatMulV2 Conv2DBackpropInput Conv3DBackpropInput Conv3DBackpropInputV2 "
+    "DepthwiseConv2dNativeBackpropInput".split()
+)
+
+
+def _idle(structure: Structure, fetches: Sequence[Tensor | Operation]) -> set[Any]:
+    """Ops that need not run, as nobody looks at their values: they are waited for, and no more.
+
+    Gated gradients wait for the gradient of what is fed to the first layer. (TF's optimizer of graphs makes NoOps of
+    such ops.)
+    """
+    idle = {op for op in structure.ops if op.type in _ONLY_GIVE_VALUES}
+    if idle:
+        here = set(structure.ops)
+        asked = {f.op if isinstance(f, Tensor) else f for f in fetches}
+        for op in tuple(idle):
+            readers = (reader for t in op.outputs for reader in t._readers or ())
+            if op in asked or any(reader in here or reader in structure.maker for reader in readers):
+                idle.discard(op)
+    return idle
 
 
 def overwritable(

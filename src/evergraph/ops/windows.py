@@ -52,7 +52,8 @@ class Window:
     @property
     def tiles_input(self) -> bool:
         """Every input element is in exactly one window."""
-        return self.size == self.stride and not self.is_padded and self.covered == self.input
+        is_dense = all(d == 1 or k == 1 for d, k in zip(self.dilation, self.size, strict=True))
+        return self.size == self.stride and is_dense and not self.is_padded and self.covered == self.input
 
     @property
     def covered(self) -> tuple[int, ...]:
@@ -196,8 +197,11 @@ def _overlap_add_in_place(term: Callable[[int], Any], window: Window, depth: int
         part = term(i)
         if total is None:
             sizes = [max(b + n + a, c) for b, n, a, c in zip(window.before, window.input, window.after, window.covered)]
-            total = np.zeros((part.shape[0], *sizes, depth), dtype)
-        total[index] += part
+            total = (np.empty if window.tiles_input else np.zeros)((part.shape[0], *sizes, depth), dtype)
+        if window.tiles_input:
+            total[index] = part
+        else:
+            total[index] += part
     assert total is not None
     return total[(slice(None), *(slice(b, b + n) for b, n in zip(window.before, window.input, strict=True)))]
 

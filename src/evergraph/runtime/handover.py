@@ -81,10 +81,11 @@ class Parts:
         self.all.append(Part(stage, instruction, needs))
 
     def _behind(self, op: Operation) -> list[int]:
-        """The parts that a control edge from `op` waits for: constants are in none, but may have such edges too."""
+        """The parts that a control edge from `op` waits for: what need not run is in none, but waits for others too."""
         if op in self.of_op:
             return [self.of_op[op]]
-        return [number for source in op._control_inputs for number in self._behind(source)]
+        sources = [*op._control_inputs, *(t.op for t in op.inputs)]
+        return [number for source in sources for number in self._behind(source)]
 
 
 def flat(instruction: Instruction) -> list[int]:

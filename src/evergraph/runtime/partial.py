@@ -162,9 +162,7 @@ class PartialRun:
         if op.type in ("Placeholder", "PlaceholderV2"):
             self._need_fed(op.outputs[0])
         for control in op._control_inputs:
-            made = self._instruction_of.get(control)
-            if made is not None:
-                yield made
+            yield from self._waited_for(control)
         for write in self._plan.effects.previous.get(op, ()):
             yield self._instruction_of[write]
         if instruction.selector is not None:
@@ -176,6 +174,15 @@ class PartialRun:
         for source in instruction.inputs:
             for register in source if isinstance(source, tuple) else (source,):
                 yield from self._made_by(register)
+
+    def _waited_for(self, op: Operation) -> Iterator[Instruction]:
+        """What a control edge from `op` waits for: what need not run itself waits for others."""
+        made = self._instruction_of.get(op)
+        if made is not None:
+            yield made
+            return
+        for source in (*op._control_inputs, *(t.op for t in op.inputs)):
+            yield from self._waited_for(source)
 
     def _made_by(self, register: Register) -> Iterator[Instruction]:
         if register in self._feed_of:
