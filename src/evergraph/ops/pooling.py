@@ -555,13 +555,18 @@ def _pool_average_gradient(
     elif not prod(shape) or not prod(window.output):
         dx = xp.zeros(shape, dy.dtype)
     elif prod(window.size) > MANY_TAPS:
-        dx = each
-        for axis in range(len(window.size)):  # along one axis after the other: a sum of terms instead of a product
-            along = _along(window, axis, (0, *window.input[: axis + 1], *window.output[axis + 1 :], 0))
-            dx = overlap_add(xp, lambda i, dx=dx: dx, along, shape[-1], dy.dtype)
+        dx = _spread(xp, each, window)
     else:
         dx = overlap_add(xp, lambda i: each, window, shape[-1], dy.dtype)
     return as_format(xp, dx, data_format)
+
+
+def _spread(xp: Any, each: Any, window: Window) -> Any:
+    """`each` added to every element of its window: along one axis after the other, a sum of terms, not a product."""
+    for axis in range(len(window.size)):
+        along = _along(window, axis, (0, *window.input[: axis + 1], *window.output[axis + 1 :], 0))
+        each = overlap_add(xp, ([each] * window.size[axis]).__getitem__, along, each.shape[-1], each.dtype)
+    return each
 
 
 @op("AvgPool")
