@@ -9,6 +9,11 @@ import pytest
 
 import evergraph as tf
 
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+
 RNG = np.random.RandomState(3)
 
 
@@ -29,11 +34,19 @@ def compare(build, feeds, tolerance=1e-5):
         model = tf.to_onnx({f"out{i}": t for i, t in enumerate(outputs)}, inputs, session=session)
         want = session.run(outputs, dict(zip(inputs, feeds, strict=True)))
     onnx.checker.check_model(model, full_check=True)
-    got = onnx.reference.ReferenceEvaluator(model).run(None, {f"x{i}": v for i, v in enumerate(feeds)})
-    for one, other in zip(got, want, strict=True):
-        assert one.dtype == other.dtype and one.shape == other.shape
-        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+    for run in runners(model):
+        got = run(None, {f"x{i}": v for i, v in enumerate(feeds)})
+        for one, other in zip(got, want, strict=True):
+            assert one.dtype == other.dtype and one.shape == other.shape
+            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
     return model
+
+
+def runners(model):
+    """What runs ONNX models here: its own reference, and ONNX Runtime where that is installed."""
+    yield onnx.reference.ReferenceEvaluator(model).run
+    if onnxruntime is not None:
+        yield onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run
 
 
 UNARY = """abs sign floor ceil exp sin cos tan tanh sigmoid square erf expm1 zeros_like ones_like identity negative

@@ -106,6 +106,25 @@ def transpose(w: Writer, op: Operation) -> Any:
     return w.node("Transpose", [w.name(op.inputs[0])], perm=perm)
 
 
+@maps("ReverseV2", "Reverse")
+def reverse(w: Writer, op: Operation) -> Any:
+    x, which = op.inputs[0], w.static(op.inputs[1], "axes").reshape(-1)
+    axes = [int(i) for i in (np.flatnonzero(which) if op.type == "Reverse" else which)]
+    if not axes:
+        return w.node("Identity", [w.name(x)])
+    starts, ends, steps = ([n] * len(axes) for n in (-1, -_FAR, -1))
+    return w.node("Slice", [w.name(x), w.ints(*starts), w.ints(*ends), w.ints(*axes), w.ints(*steps)])
+
+
+@maps("ReverseSequence")
+def reverse_sequence(w: Writer, op: Operation) -> Any:
+    x, lengths = op.inputs
+    time, batch = int(op.attrs["seq_dim"]), int(op.attrs["batch_dim"])
+    if {time, batch} != {0, 1}:
+        raise NotMapped(f"seq_dim {time} and batch_dim {batch}")
+    return w.node("ReverseSequence", [w.name(x), w.int64(lengths)], time_axis=time, batch_axis=batch)
+
+
 @maps("Pad", "PadV2", "MirrorPad")
 def pad(w: Writer, op: Operation) -> Any:
     x, paddings = op.inputs[:2]

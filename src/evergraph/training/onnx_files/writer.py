@@ -7,7 +7,9 @@ convolutions has one transposition at its start and one at its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,11 +61,14 @@ class Writer:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self._of_value: dict[Any, str] = {}
-        self._names: dict[Tensor, str] = {}
-        self._nchw: dict[Tensor, str] = {}
+        self.arrays: dict[Tensor, Any] = {}  # what arrays.py knows of handles and flows
+        self.later: ChainMap[Tensor, Callable[[], str]] = ChainMap()  # tensors written where somebody asks for them
         self.dilated: dict[Tensor, Dilated] = {}
+        self.scope = ""  # the op that nodes are named after
+        self._names: ChainMap[Tensor, str] = ChainMap()
+        self._nchw: ChainMap[Tensor, str] = ChainMap()
+        self._of_known: dict[Tensor, str] = {}
         self._taken: set[str] = set()
-        self._scope = ""
 
     def unique(self, name: str) -> str:
         found, number = name, 1
@@ -72,9 +77,37 @@ class Writer:
         self._taken.add(found)
         return found
 
+    @contextmanager
+    def layer(self) -> Iterator[None]:
+        """Within it, names hide those from before; at its end they are forgotten."""
+        before = self._names, self._nchw, self.later
+        self._names, self._nchw, self.later = (found.new_child() for found in before)
+        try:
+            yield
+        finally:
+            self._names, self._nchw, self.later = before
+
+    @contextmanager
+    def subgraph(self) -> Iterator[list[Any]]:
+        """Within it, nodes go to the list that it gives: a graph inside, which sees the names of those outside."""
+        nodes, self.nodes = self.nodes, []
+        try:
+            with self.layer():
+                yield self.nodes
+        finally:
+            self.nodes = nodes
+
+    def results(self, names: Sequence[str]) -> list[str]:
+        """These values as the outputs of a graph inside: each made by a node of its own there."""
+        made = {name for node in self.nodes for name in node.output}
+        found: list[str] = []
+        for name in names:
+            found.append(name if name in made and name not in found else self.node("Identity", [name]))
+        return found
+
     def op(self, op: Operation) -> None:
         """Write one op of the graph."""
-        self._scope = op.name
+        self.scope = op.name
         made = MAPPINGS[op.type](self, op)
         if made is not None:
             for t, name in zip(op.outputs, [made] if isinstance(made, str) else made):
@@ -82,8 +115,8 @@ class Writer:
 
     def node(self, kind: str, inputs: Sequence[str], outputs: int = 1, **attrs: Any) -> Any:
         """Add a node; gives the name of its output, or of its outputs."""
-        names = [self.unique(f"{self._scope}:{kind}" if outputs == 1 else f"{self._scope}:{i}") for i in range(outputs)]
-        title = self.unique(f"{self._scope}/{kind}")
+        names = [self.unique(f"{self.scope}:{kind}" if outputs == 1 else f"{self.scope}:{i}") for i in range(outputs)]
+        title = self.unique(f"{self.scope}/{kind}")
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), names, name=title, **attrs))
         return names[0] if outputs == 1 else names
 
@@ -93,7 +126,7 @@ class Writer:
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and not name else None
         if key is not None and key in self._of_value:
             return self._of_value[key]
-        found = self.unique(name or f"{self._scope}/const")
+        found = self.unique(name or f"{self.scope}/const")
         if array.dtype == object:
             flat = [v if isinstance(v, bytes) else str(v).encode() for v in array.reshape(-1).tolist()]
             proto = self.onnx.helper.make_tensor(found, self.onnx.TensorProto.STRING, array.shape, flat)
@@ -115,18 +148,32 @@ class Writer:
     def put(self, t: Tensor, name: str) -> None:
         self._names[t] = name
 
+    def has(self, t: Tensor) -> bool:
+        """Whether a tensor has been written, or needs no op to be written."""
+        return t in self._names or t in self._nchw or t in self.known or t in self.later or t in self.dilated
+
     def name(self, t: Tensor) -> str:
         """The value that stands for a tensor."""
         found = self._names.get(t)
         if found is None:
             if t in self.known:
-                found = self.constant(self.known[t], name=t.op.name if t.value_index == 0 else t.name)
+                return self._known_name(t)
+            if t in self.later:
+                found = self.later[t]()
             elif t in self.dilated:
                 raise NotMapped(f"{t.op.type} {t.op.name!r} is no part of a dilated convolution")
+            elif t not in self._nchw:
+                raise NotMapped(f"{t.name!r} is not among what ONNX gives")
             else:
                 found = self.node("Transpose", [self._nchw[t]], perm=TO_NHWC)
             self._names[t] = found
         return found
+
+    def _known_name(self, t: Tensor) -> str:
+        if t not in self._of_known:
+            name = t.op.name if t.value_index == 0 else t.name
+            self._of_known[t] = self.constant(self.known[t], name=name)
+        return self._of_known[t]
 
     def names(self, op: Operation) -> list[str]:
         return [self.name(t) for t in op.inputs]
