@@ -15,6 +15,7 @@ from evergraph.formats import messages
 from evergraph.formats.tensors import proto_to_array
 
 _SWITCHES, _MERGES = ("Switch", "RefSwitch"), ("Merge", "RefMerge")
+_OF_REFERENCES = ("RefEnter", "RefExit", "RefIdentity", "RefMerge", "RefNextIteration", "RefSwitch")
 _NEXTS = ("NextIteration", "RefNextIteration")
 
 
@@ -72,6 +73,8 @@ def without_known_branches(graph_def: Any, fed: set[str]) -> tuple[Any, dict[str
             inputs = [chosen[node.name]]
         else:
             copied.CopyFrom(node)
+            if node.op in _OF_REFERENCES:
+                copied.op = node.op.removeprefix("Ref")  # the variable is a constant now
             del copied.input[:]
             inputs = [i for i in node.input if not i.startswith("^")]
         # The second output of what was a switch is the first one of what took its place.

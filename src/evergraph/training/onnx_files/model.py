@@ -85,7 +85,8 @@ def _take_shapes(graph: Graph, original: Graph) -> None:
         source = sources.get(op.name)
         if source is not None and len(source.outputs) == len(op.outputs):
             for t, t0 in zip(op.outputs, source.outputs):
-                t.set_shape(t0.shape)
+                if t.dtype._base is t0.dtype._base:  # else it was a variable, and is its value
+                    t.set_shape(t0.shape)
 
 
 def _package() -> Any:

@@ -127,7 +127,7 @@ class Writer:
         if key is not None and key in self._of_value:
             return self._of_value[key]
         found = self.unique(name or f"{self.scope}/const")
-        if array.dtype == object:
+        if array.dtype.kind in "OSU":
             flat = [v if isinstance(v, bytes) else str(v).encode() for v in array.reshape(-1).tolist()]
             proto = self.onnx.helper.make_tensor(found, self.onnx.TensorProto.STRING, array.shape, flat)
         else:
@@ -140,6 +140,27 @@ class Writer:
     def ints(self, *values: Any) -> str:
         """A constant vector of int64, as ONNX takes axes and shapes."""
         return self.constant(np.array(values, np.int64))
+
+    def vector(self, values: Sequence[int | str]) -> str:
+        """A vector of int64 out of numbers and of names of vectors of one."""
+        if all(isinstance(v, int) for v in values):
+            return self.ints(*values)
+        parts = [self.ints(v) if isinstance(v, int) else v for v in values]
+        return parts[0] if len(parts) == 1 else str(self.node("Concat", parts, axis=0))
+
+    def elements(self, t: Tensor, what: str) -> list[int | str]:
+        """The elements of a vector of integers: numbers where they are known, else names of vectors of one."""
+        if t in self.known:
+            return [int(v) for v in self.known[t]]
+        if t.op.type == "Pack":
+            return [
+                int(self.known[part]) if part in self.known else self.node("Reshape", [self.int64(part), self.ints(1)])
+                for part in t.op.inputs
+            ]
+        if t.static_shape is None or len(t.static_shape) != 1 or t.static_shape[0] is None:
+            raise NotMapped(f"how many entries its {what} has depends on the feeds")
+        whole = self.int64(t)
+        return [self.node("Slice", [whole, self.ints(i), self.ints(i + 1)]) for i in range(t.static_shape[0])]
 
     def like(self, t: Tensor, value: Any) -> str:
         """A scalar constant of the type of `t`."""
@@ -202,6 +223,8 @@ class Writer:
         return str(self.node("Cast", [name], to=self.type_of(dtype)))
 
     def type_of(self, dtype: Any) -> int:
+        if np.dtype(dtype).kind in "OSU":
+            return int(self.onnx.TensorProto.STRING)
         try:
             return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
         except (KeyError, ValueError):
