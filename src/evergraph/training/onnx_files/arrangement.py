@@ -252,7 +252,7 @@ def _after(w: Writer, place: int | str) -> int | str:
     if isinstance(place, int):
         return _FAR if place == -1 else place + 1
     is_last = w.node("Equal", [place, w.ints(-1)])
-    return str(w.node("Where", [is_last, w.ints(_FAR), _sum(w, place, 1)]))
+    return str(w.node("Where", [is_last, w.ints(_FAR), w.vector([_sum(w, place, 1)])]))
 
 
 _REDUCTIONS = {"Mean": "ReduceMean", "Sum": "ReduceSum", "Max": "ReduceMax", "Min": "ReduceMin", "Prod": "ReduceProd"}

@@ -139,7 +139,7 @@ class Nested:
             if op in found or op not in inside or self.w.has(t):
                 continue
             found.add(op)
-            waiting.extend(op.inputs)
+            waiting.extend(op.inputs[:1] if op.type in SWITCHES else op.inputs)
             if op.type in MERGES:
                 waiting.append(part.sides(op)[0])
         return found
@@ -176,10 +176,12 @@ class Nested:
             op = part.maker_of(t)
             if op in seen or op not in inside or self.w.has(t):
                 continue
-            if op in self.bad or part.guards.get(op, NO_GUARDS) <= guards:
+            if op in self.bad:
+                return False
+            if part.guards.get(op, NO_GUARDS) <= guards and op.type not in SWITCHES and op.type != "Identity":
                 return False
             seen.add(op)
-            waiting.extend(op.inputs)
+            waiting.extend(op.inputs[:1] if op.type in SWITCHES else op.inputs)
         return True
 
     def _branch(

@@ -156,9 +156,7 @@ def _model(
     return model
 
 
-def _needed(
-    outputs: list[Tensor], fed: set[Tensor], waited_for: dict[Operation, list[Operation]]
-) -> list[Operation]:
+def _needed(outputs: list[Tensor], fed: set[Tensor], waited_for: dict[Operation, list[Operation]]) -> list[Operation]:
     """The ops whose values outputs are computed from; what is only ordered before them is not among these."""
     found: set[Operation] = set()
     waiting = [t for t in outputs if t not in fed]

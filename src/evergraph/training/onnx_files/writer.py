@@ -81,7 +81,8 @@ class Writer:
     def layer(self) -> Iterator[None]:
         """Within it, names hide those from before; at its end they are forgotten."""
         before = self._names, self._nchw, self.later
-        self._names, self._nchw, self.later = (found.new_child() for found in before)
+        self._names, self._nchw = self._names.new_child(), self._nchw.new_child()
+        self.later = self.later.new_child()
         try:
             yield
         finally:
