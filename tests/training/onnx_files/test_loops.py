@@ -307,3 +307,58 @@ def test_a_value_of_one_branch_only_is_refused():
         tf.import_graph_def(built.as_graph_def(), name="")
         with pytest.raises(tf.errors.UnimplementedError, match=r"\(Exp\): it is in a branch, which may not run"):
             tf.to_onnx("cond/inside:0", ["p:0", "x:0"], session=session)
+
+
+def of_a_file(build):
+    """`build`, but the graph is written and read: what is known of shapes around loops is lost."""
+
+    def read(*inputs):
+        with tf.Graph().as_default() as own:
+            given = [tf.placeholder(x.dtype, x.shape, name=f"in{i}") for i, x in enumerate(inputs)]
+            outputs = [t.name for t in tf.contrib.framework.nest.flatten(build(*given))]
+        feeds = {f"in{i}:0": x for i, x in enumerate(inputs)}
+        return tf.import_graph_def(own.as_graph_def(), feeds, outputs, name="")
+
+    return read
+
+
+def test_graphs_that_were_read_from_a_file():
+    def network(x, lengths):
+        cell = nn.LSTMCell(3, initializer=tf.ones_initializer())
+        outputs, states = tf.nn.bidirectional_dynamic_rnn(cell, nn.GRUCell(2), x, lengths, dtype=tf.float32)
+        return outputs[0], states, tf.cond(lengths[0] > 1, lambda: outputs[1], lambda: outputs[1] * 2)
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, lengths = tf.placeholder(tf.float32, SEQUENCES, name="in0"), tf.placeholder(tf.int32, [None], name="in1")
+        made = tf.contrib.framework.nest.flatten(network(x, lengths))
+        session.run(tf.global_variables_initializer())
+        frozen = tf.graph_util.convert_variables_to_constants(
+            session, session.graph.as_graph_def(), [t.op.name for t in made]
+        )
+    names = [t.name for t in made]
+    compare(
+        lambda x, lengths: tf.import_graph_def(frozen, {"in0:0": x, "in1:0": lengths}, names, name=""),
+        [values(3, 6, 4), LENGTHS],
+        shapes=[SEQUENCES, [None]],
+    )
+
+
+def test_functions_of_rows_that_were_read_from_a_file():
+    def grown(x):
+        def step(i, s):
+            return (i + 1, tf.concat([s, x], 0))
+
+        return tf.while_loop(lambda i, s: i < 3, step, [0, x[:1]], [tf.TensorShape([]), tf.TensorShape([None, 3])])[1]
+
+    compare(
+        of_a_file(
+            lambda x: (
+                tf.map_fn(lambda r: tf.reduce_sum(r) * r, x),
+                tf.scan(lambda a, r: a * 0.5 + r, x),
+                tf.foldl(lambda a, r: a * 0.5 + r, x),
+                tf.map_fn(lambda r: tf.map_fn(lambda v: v * tf.reduce_sum(r), r), x),
+                tf.reduce_sum(grown(x), 1),
+            )
+        ),
+        [values(4, 3)],
+    )

@@ -23,6 +23,7 @@ from evergraph.runtime.session import Session
 from evergraph.training.onnx_files import arrangement, arrays, elementwise, networks
 from evergraph.training.onnx_files.arrays import arrays_of
 from evergraph.training.onnx_files.branches import without_known_branches
+from evergraph.training.onnx_files.loop_shapes import infer_around_loops
 from evergraph.training.onnx_files.loops import STRUCTURAL, Nested, is_written
 from evergraph.training.onnx_files.writer import Writer
 from evergraph.training.stablehlo_files import frozen
@@ -70,6 +71,7 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
         graph_def, pivots = without_known_branches(graph_def, {t.op.name for t in fed})
         import_graph_def(graph_def, name="")
         _take_shapes(own, graph)
+        infer_around_loops(own.get_operations())
     inputs = {name: own.get_tensor_by_name(t.name) for name, t in zip(names, fed, strict=True)}
     results = {name: own.get_tensor_by_name(t.name) for name, t in outputs.items()}
     model = _model(onnx, own, inputs, results, pivots)
