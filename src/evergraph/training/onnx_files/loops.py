@@ -21,7 +21,7 @@ otherwise are loop variables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from evergraph.compiler.regions import (
     MERGES,
@@ -37,19 +37,31 @@ from evergraph.compiler.regions import (
 from evergraph.framework import dtypes
 from evergraph.framework.operation import Operation
 from evergraph.framework.tensor import Tensor
-from evergraph.training.onnx_files.arrays import ARRAY, WRITE, Array, padded, size_vector
+from evergraph.training.onnx_files.arrays import ARRAY, WRITE, padded, size_vector
 from evergraph.training.onnx_files.writer import MAPPINGS, NotMapped, Writer, maps
 
 STRUCTURAL = frozenset(("Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"))
 
 
-class Part(NamedTuple):
-    """The ops of a graph, or of a loop, in the order in which they can run."""
+class Part:
+    """The ops of a graph, or of a loop.
 
-    ops: Sequence[AnyOp]
-    maker: Mapping[Operation, LoopOp]
-    guards: Mapping[AnyOp, Guards]
-    around: frozenset[Tensor] = frozenset()  # outputs of the Switches of the loop itself
+    Args:
+        ops: in the order in which they can run.
+        maker: the loop that each op inside of one belongs to.
+        guards: of each op that runs in a branch.
+        around: the outputs of the Switches of the loop itself.
+    """
+
+    def __init__(
+        self,
+        ops: Iterable[AnyOp],
+        maker: Mapping[Operation, LoopOp],
+        guards: Mapping[AnyOp, Guards],
+        around: Iterable[Tensor] = (),
+    ) -> None:
+        self.place = {op: i for i, op in enumerate(ops)}
+        self.maker, self.guards, self.around = maker, guards, frozenset(around)
 
     def maker_of(self, t: Tensor) -> AnyOp:
         return self.maker.get(t.op, t.op)
@@ -62,10 +74,8 @@ class Part(NamedTuple):
 
     def sides(self, merge: Operation) -> tuple[Tensor, Tensor, Tensor]:
         """The predicate of a Merge, what it gives if that is true, and what else."""
-        shared = self.guards.get(merge, NO_GUARDS)
         first, second = merge.inputs
-        own = self.guards_of(first) - self.guards_of(second) - shared
-        ((predicate, side),) = own
+        ((predicate, side),) = self.guards_of(first) - self.guards_of(second)
         return (predicate, first, second) if side else (predicate, second, first)
 
 
@@ -108,8 +118,8 @@ class Nested:
 
     def _write(self, part: Part, wanted: Iterable[Tensor], guards: Guards) -> None:
         """Write the ops that `wanted` need and that run wherever `guards` hold; branches inside as they are merged."""
-        needed = self._needed(part, wanted)
-        order = [op for op in part.ops if op in needed and part.guards.get(op, NO_GUARDS) <= guards]
+        here = [op for op in self._needed(part, wanted) if part.guards.get(op, NO_GUARDS) <= guards]
+        order = sorted(here, key=part.place.__getitem__)
         for place, op in enumerate(order):
             if op in self.bad or all(self.w.has(t) for t in op.outputs[:1]):
                 continue
@@ -131,12 +141,12 @@ class Nested:
 
     def _needed(self, part: Part, wanted: Iterable[Tensor]) -> set[AnyOp]:
         """The ops of a part from which `wanted` are computed, without those that are written already."""
-        inside, found = set(part.ops), set()
+        found = set()
         waiting = list(wanted)
         while waiting:
             t = waiting.pop()
             op = part.maker_of(t)
-            if op in found or op not in inside or self.w.has(t):
+            if op in found or op not in part.place or self.w.has(t):
                 continue
             found.add(op)
             waiting.extend(op.inputs[:1] if op.type in SWITCHES else op.inputs)
@@ -169,12 +179,12 @@ class Nested:
 
     def _is_ready(self, part: Part, merge: Operation, guards: Guards) -> bool:
         """Whether all that the two sides of a Merge take from outside is written."""
-        inside, seen = set(part.ops), set()
+        seen = set()
         waiting = list(merge.inputs)
         while waiting:
             t = waiting.pop()
             op = part.maker_of(t)
-            if op in seen or op not in inside or self.w.has(t):
+            if op in seen or op not in part.place or self.w.has(t):
                 continue
             if op in self.bad:
                 return False
@@ -208,7 +218,7 @@ class Nested:
     def _loop(self, loop: LoopOp) -> None:
         w, region = self.w, loop.region
         assert region is not None
-        part = Part([*region.head, *region.body], region.maker, region.guards, frozenset(region.aliases))
+        part = Part([*region.head, *region.body], region.maker, region.guards, region.aliases)
         for enter in loop.enters:
             if enter.outputs[0] not in w.known and enter not in region.starts:
                 w.put(enter.outputs[0], w.name(enter.inputs[0]))
@@ -288,7 +298,7 @@ class Nested:
         """The write that gives loop variable `i`, an array, its next element each turn; nobody reads it meanwhile."""
         merge = region.merges[i]
         write = behind_identities(region.backs[i].inputs[0]).op
-        if self._array(merge.outputs[0]) is None or write.type != WRITE or write in region.maker:
+        if merge.outputs[0] not in self.w.arrays or write.type != WRITE or write in region.maker:
             return None
         if behind_identities(region.starts[i].inputs[0]).op.type != ARRAY:
             return None
@@ -298,9 +308,6 @@ class Nested:
         if self._last_readers([*inside, *write.outputs]) != {write, region.backs[i]}:
             return None
         return write if self._counts_turns(region, write.inputs[1]) else None
-
-    def _array(self, t: Tensor) -> Array | None:
-        return self.w.arrays.get(t)
 
     def _last_readers(self, tensors: Iterable[Tensor]) -> set[Operation]:
         """The ops that read tensors, behind Identities."""
