@@ -292,6 +292,14 @@ def test_all_that_has_no_counterpart_inside_loops_and_branches_is_named():
         assert name in message
 
 
+def test_cases_can_be_too_many():
+    def build(i, count):
+        return tf.case([(tf.equal(i, k), lambda k=k: i * k) for k in range(count)], default=lambda: i)
+
+    compare(lambda i: build(i, 30), [number(29)])
+    assert "more than 30 branches" in refusal(lambda i: build(i, 40), tf.int32)
+
+
 def test_what_arrays_cannot_be_is_said():
     def one(n):
         return array(n, infer_shape=False).write(0, tf.zeros([n])).read(0)

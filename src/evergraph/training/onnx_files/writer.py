@@ -21,6 +21,7 @@ Mapping = Callable[["Writer", Operation], Any]
 MAPPINGS: dict[str, Mapping] = {}
 """Op type to the function that writes ONNX nodes for an op: it gives the names of the outputs, or one name."""
 
+DEEPEST = 30  # graphs inside of graphs: readers of protobuf stop at 100 messages, and each takes three
 TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -69,6 +70,7 @@ class Writer:
         self._nchw: ChainMap[Tensor, str] = ChainMap()
         self._of_known: dict[Tensor, str] = {}
         self._taken: set[str] = set()
+        self._depth = 0
 
     def unique(self, name: str) -> str:
         found, number = name, 1
@@ -91,12 +93,16 @@ class Writer:
     @contextmanager
     def subgraph(self) -> Iterator[list[Any]]:
         """Within it, nodes go to the list that it gives: a graph inside, which sees the names of those outside."""
+        if self._depth == DEEPEST:
+            raise NotMapped(f"more than {DEEPEST} branches or loops inside one another, which no reader takes")
         nodes, self.nodes = self.nodes, []
+        self._depth += 1
         try:
             with self.layer():
                 yield self.nodes
         finally:
             self.nodes = nodes
+            self._depth -= 1
 
     def results(self, names: Sequence[str]) -> list[str]:
         """These values as the outputs of a graph inside: each made by a node of its own there."""
