@@ -52,8 +52,9 @@ class Window:
     @property
     def tiles_input(self) -> bool:
         """Every input element is in exactly one window."""
-        is_dense = all(d == 1 or k == 1 for d, k in zip(self.dilation, self.size, strict=True))
-        return self.size == self.stride and is_dense and not self.is_padded and self.covered == self.input
+        axes = zip(self.size, self.stride, self.dilation, self.output, strict=True)
+        is_dense = all((k == s or o == 1) and (d == 1 or k == 1) for k, s, d, o in axes)
+        return is_dense and not self.is_padded and self.covered == self.input
 
     @property
     def covered(self) -> tuple[int, ...]:

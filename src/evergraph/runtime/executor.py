@@ -1,7 +1,7 @@
 """Runs a plan in a session: stage by stage, each interpreted or compiled.
 
 Which way a device stage runs follows from counts and sizes, never from a clock, so that a program's numbers repeat from
-run to run. But for the last bits of its first run: there it counts what an earlier process noted on disk.
+run to run; what an earlier process noted on disk may change the last bits of the first run:
 
 - the first run of a stage with a new input signature is interpreted: what runs once never waits for XLA;
 - a stage that only puts arrays of the host into variables, as a restore does, is interpreted: nothing is computed;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,14 @@ from jax import lax
 
 from evergraph.ops import lowerings
 from evergraph.ops.lowerings import Convolution
-from evergraph.ops.windows import Window, overlap_add, taps
+from evergraph.ops.windows import Window, overlap_add, padded, taps
+
+MOST_PARTS = 32
 
 
 def convolve(x: Any, w: Any, window: Window) -> Any:
+    if (narrow := _without_covered_axes(w.shape, x.shape, window)) is not None:
+        return convolve(x.reshape(narrow.x), w.reshape(narrow.w), narrow.window)
     case = _case(x.shape, w.shape, window)
     match lowerings.convolution_lowering("forward", case):
         case "dot":
@@ -30,6 +34,8 @@ def convolve(x: Any, w: Any, window: Window) -> Any:
 
 
 def input_gradient(dy: Any, w: Any, shape: tuple[int, ...], window: Window) -> Any:
+    if (narrow := _without_covered_axes(w.shape, shape, window)) is not None:
+        return input_gradient(dy, w.reshape(narrow.w), narrow.x, narrow.window).reshape(shape)
     case = _case(shape, w.shape, window)
     match lowerings.convolution_lowering("input gradient", case):
         case "dot":
@@ -47,6 +53,8 @@ def input_gradient(dy: Any, w: Any, shape: tuple[int, ...], window: Window) -> A
 
 
 def filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: Window) -> Any:
+    if (narrow := _without_covered_axes(shape, x.shape, window)) is not None:
+        return filter_gradient(x.reshape(narrow.x), dy, narrow.w, narrow.window).reshape(shape)
     case = _case(x.shape, shape, window)
     match lowerings.convolution_lowering("filter gradient", case):
         case "dot":
@@ -80,6 +88,38 @@ def depthwise_filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: W
         return jnp.stack([(t[..., None] * dy).sum(axes) for t in taps(jnp, x, window)]).reshape(shape)
     example = jax.ShapeDtypeStruct(shape, x.dtype)
     return jax.linear_transpose(lambda w: _depthwise_xla(x, w, window), example)(dy)[0]
+
+
+class _Narrow(NamedTuple):
+    x: tuple[int, ...]
+    w: tuple[int, ...]
+    window: Window
+
+
+def _without_covered_axes(w: tuple[int, ...], x: tuple[int, ...], window: Window) -> _Narrow | None:
+    """The same convolution with the last axes that the window covers as a whole made channels; None if there are none.
+
+    Words of a text are rows of numbers, and windows go over some rows and all of their numbers: x (images, rows, 64, 1)
+    and w (3, 64, 1, filters) are (images, rows, 1, 64) and (3, 1, 64, filters).
+    """
+    if x[-1] != w[-2]:  # groups of channels
+        return None
+    first = last = len(window.size)
+    depth = x[-1]
+    while first and not any(window.padding[first - 1]) and window.size[first - 1] == window.input[first - 1]:
+        if window.dilation[first - 1] > 1 and window.size[first - 1] > 1:
+            break
+        first -= 1
+        depth *= window.size[first]
+    if depth == x[-1]:
+        return None
+    ones, zeros = (1,) * (last - first), (0,) * (last - first)
+    narrow = Window(
+        window.input[:first] + ones, window.size[:first] + ones, window.stride[:first] + ones,
+        window.dilation[:first] + ones, window.before[:first] + zeros, window.after[:first] + zeros,
+        window.output[:first] + ones,
+    )  # fmt: skip
+    return _Narrow((*x[: first + 1], *ones, depth), (*w[:first], *ones, depth, w[-1]), narrow)
 
 
 def _case(x: tuple[int, ...], w: tuple[int, ...], window: Window) -> Convolution:
@@ -171,7 +211,7 @@ def _scanned_filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: Wi
         return t.reshape(steps, images, *t.shape[1:])
 
     def one(x: Any, dy: Any) -> Any:
-        rows = jnp.concatenate(list(taps(jnp, x, window)), -1)
+        rows = _windows_as_channels(x, window)
         return _product(dy.reshape(-1, dy.shape[-1]), rows.reshape(-1, rows.shape[-1]))
 
     if steps == 1:
@@ -180,6 +220,20 @@ def _scanned_filter_gradient(x: Any, dy: Any, shape: tuple[int, ...], window: Wi
         zero = jnp.zeros((shape[-1], prod(shape[:-1])), _sum_type(x.dtype))
         total, _ = lax.scan(lambda sum, pair: (sum + one(*pair), None), zero, (in_steps(x), in_steps(dy)))
     return total.T.astype(x.dtype).reshape(shape)
+
+
+def _windows_as_channels(x: Any, window: Window) -> Any:
+    """im2col: what a window sees, in the order of its taps. XLA takes long over a concatenation of many parts, so large
+    windows are laid out along one axis after the other."""
+    if prod(window.size) <= MOST_PARTS:
+        return jnp.concatenate(list(taps(jnp, x, window)), -1)
+    x = padded(jnp, x, window)
+    for axis in reversed(range(len(window.size))):
+        starts = range(0, window.size[axis] * window.dilation[axis], window.dilation[axis])
+        reach = (window.output[axis] - 1) * window.stride[axis] + 1
+        parts = [lax.slice_in_dim(x, i, i + reach, window.stride[axis], axis + 1) for i in starts]
+        x = jnp.concatenate(parts, -1)
+    return x
 
 
 def _product(dy: Any, rows: Any) -> Any:
