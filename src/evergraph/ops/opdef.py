@@ -757,21 +757,30 @@ def finish(new: Operation) -> None:
         return
     new.outputs = [Tensor(new, i, kind) for i, kind in enumerate(output_types(opdef, attrs))]
     if rule is not None and new.outputs:
-        found = _inferred(new, rule)
-        if len(opdef.outputs) == 1 and not opdef.outputs[0].is_list:
-            new.outputs[0].static_shape = found[0] if type(found) is list else found
-        elif found is not None:
-            if len(found) != len(new.outputs):
-                raise AssertionError(
-                    f"the shape rule of {opdef.name} gave {len(found)} shapes for {len(new.outputs)} outputs"
-                )
-            for t, shape in zip(new.outputs, found, strict=True):
-                t.static_shape = shape
+        for t, shape in zip(new.outputs, inferred_shapes(new), strict=True):
+            t.static_shape = shape
     elif rule is not None:
         _inferred(new, rule)
 
 
 graphs.finish_op[:] = [finish]
+
+
+def inferred_shapes(op: Operation) -> list[shapes.Shape]:
+    """The static shapes of the outputs of `op`, as they follow from those of its inputs now.
+
+    Raises:
+        ValueError: if the shapes of its inputs do not fit.
+    """
+    opdef, rule = op.opdef, op.opdef.shape_rule
+    found = None if rule is None else _inferred(op, rule)
+    if len(opdef.outputs) == 1 and not opdef.outputs[0].is_list:
+        return [found[0] if type(found) is list else found]
+    if found is None:
+        return [None] * len(op.outputs)
+    if len(found) != len(op.outputs):
+        raise AssertionError(f"the shape rule of {opdef.name} gave {len(found)} shapes for {len(op.outputs)} outputs")
+    return list(found)
 
 
 def _inferred(new: Operation, rule: Callable[..., Any]) -> Any:

@@ -21,12 +21,17 @@ def values(*shape):
     return RNG.randn(*shape).astype(np.float32)
 
 
-def compare(build, feeds, tolerance=1e-5):
-    """Build a graph of placeholders like `feeds`, and compare the model with a session."""
+def compare(build, feeds, tolerance=1e-5, shapes=None):
+    """Build a graph of placeholders like `feeds`, and compare the model with a session.
+
+    Args:
+        shapes: the static shapes of the placeholders; by default only the first size of each is unknown.
+    """
+    shapes = shapes or [[None, *v.shape[1:]] if v.ndim else [] for v in feeds]
     with tf.Graph().as_default(), tf.Session() as session:
         inputs = [
-            tf.placeholder(tf.as_dtype(v.dtype), [None, *v.shape[1:]] if v.ndim else [], name=f"x{i}")
-            for i, v in enumerate(feeds)
+            tf.placeholder(tf.as_dtype(v.dtype), shape, name=f"x{i}")
+            for i, (v, shape) in enumerate(zip(feeds, shapes, strict=True))
         ]
         built = build(*inputs)
         outputs = list(built) if isinstance(built, (list, tuple)) else [built]
@@ -36,7 +41,7 @@ def compare(build, feeds, tolerance=1e-5):
     onnx.checker.check_model(model, full_check=True)
     for run in runners(model):
         got = run(None, {f"x{i}": v for i, v in enumerate(feeds)})
-        for one, other in zip(got, want, strict=True):
+        for one, other in zip(map(np.asarray, got), want, strict=True):
             assert one.dtype == other.dtype and one.shape == other.shape
             np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
     return model
@@ -44,7 +49,9 @@ def compare(build, feeds, tolerance=1e-5):
 
 def runners(model):
     """What runs ONNX models here: its own reference, and ONNX Runtime where that is installed."""
-    yield onnx.reference.ReferenceEvaluator(model).run
+    loops = [node for node in model.graph.node if node.op_type == "Loop"]
+    if not any(len(node.output) > len(node.input) - 2 for node in loops):  # the reference does not stack scan outputs
+        yield onnx.reference.ReferenceEvaluator(model).run
     if onnxruntime is not None:
         yield onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run
 
@@ -156,6 +163,23 @@ def test_shapes():
 )
 def test_slices(cut):
     compare(cut, [values(4, 5, 3)])
+
+
+def test_places_that_depend_on_the_feeds():
+    compare(
+        lambda x, n: (
+            x[:n],
+            x[n:, tf.newaxis],
+            x[n],
+            x[..., -n],
+            tf.slice(x, [0, n, 0], tf.stack([-1, n, 2])),
+            tf.slice(x, tf.range(3) * 0, tf.stack([n, n, n]) - 3),
+            tf.pad(x, tf.stack([tf.stack([0, n]), tf.stack([0, 0]), tf.stack([n, 0])])),
+            tf.reverse(x, [0, 2]),
+            tf.reverse_sequence(x, tf.stack([n, 1, n, n + 1]), 1, 0),
+        ),
+        [values(4, 5, 3), np.array(2, np.int32)],
+    )
 
 
 def test_joins_and_cuts():
@@ -275,14 +299,6 @@ def test_branches_of_training_are_left_out(is_constant):
 
     model = compare(network, [values(2, 5, 5, 3)])
     assert not {"RandomUniform", "Exp"} & {node.op_type for node in model.graph.node}
-
-
-def test_branches_that_depend_on_a_feed_are_refused():
-    with tf.Graph().as_default(), tf.Session() as session:
-        pred = tf.placeholder(tf.bool, [], name="pred")
-        y = tf.cond(pred, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
-        with pytest.raises(tf.errors.UnimplementedError, match=r"\(Merge\)"):
-            tf.to_onnx(y, [pred], session=session)
 
 
 def test_an_inner_tensor_can_be_the_input():

@@ -106,15 +106,37 @@ def transpose(w: Writer, op: Operation) -> Any:
     return w.node("Transpose", [w.name(op.inputs[0])], perm=perm)
 
 
+@maps("ReverseV2", "Reverse")
+def reverse(w: Writer, op: Operation) -> Any:
+    x, which = op.inputs[0], w.static(op.inputs[1], "axes").reshape(-1)
+    axes = [int(i) for i in (np.flatnonzero(which) if op.type == "Reverse" else which)]
+    if not axes:
+        return w.node("Identity", [w.name(x)])
+    starts, ends, steps = ([n] * len(axes) for n in (-1, -_FAR, -1))
+    return w.node("Slice", [w.name(x), w.ints(*starts), w.ints(*ends), w.ints(*axes), w.ints(*steps)])
+
+
+@maps("ReverseSequence")
+def reverse_sequence(w: Writer, op: Operation) -> Any:
+    x, lengths = op.inputs
+    time, batch = int(op.attrs["seq_dim"]), int(op.attrs["batch_dim"])
+    if {time, batch} != {0, 1}:
+        raise NotMapped(f"seq_dim {time} and batch_dim {batch}")
+    return w.node("ReverseSequence", [w.name(x), w.int64(lengths)], time_axis=time, batch_axis=batch)
+
+
 @maps("Pad", "PadV2", "MirrorPad")
 def pad(w: Writer, op: Operation) -> Any:
     x, paddings = op.inputs[:2]
-    amounts = w.static(paddings, "paddings").astype(np.int64)
     mode = op.attrs.get("mode", b"CONSTANT").decode()
     if mode == "SYMMETRIC":
         raise NotMapped("mode SYMMETRIC")
     last = [w.name(op.inputs[2])] if op.type == "PadV2" else []
     attrs: dict[str, Any] = {"mode": "reflect" if mode == "REFLECT" else "constant"}
+    if paddings not in w.known:
+        dynamic = w.node("Reshape", [w.node("Transpose", [w.int64(paddings)], perm=(1, 0)), w.ints(-1)])
+        return w.node("Pad", [w.name(x), dynamic, *last], **attrs)
+    amounts = w.known[paddings].astype(np.int64)
     if len(amounts) == 4 and w.is_nchw(x):
         inputs = [w.nchw(x), w.constant(amounts[[0, 3, 1, 2]].T.reshape(-1)), *last]
         w.put_nchw(op.outputs[0], w.node("Pad", inputs, **attrs))
@@ -158,26 +180,34 @@ def range_(w: Writer, op: Operation) -> Any:
 @maps("Slice")
 def slice_(w: Writer, op: Operation) -> Any:
     x, begin, size = op.inputs
-    sizes = w.static(size, "size").astype(np.int64)
-    axes = w.ints(*range(len(sizes)))
-    if begin in w.known:
-        starts = w.known[begin].astype(np.int64)
-        return w.node("Slice", [w.name(x), w.constant(starts), w.constant(_ends(starts, sizes)), axes])
-    start = w.int64(begin)
-    end = w.node("Add", [start, w.constant(np.where(sizes < 0, _FAR, sizes))])
-    return w.node("Slice", [w.name(x), start, end, axes])
+    starts, sizes = w.elements(begin, "begin"), w.elements(size, "size")
+    ends = [_end(w, start, count) for start, count in zip(starts, sizes)]
+    return w.node("Slice", [w.name(x), w.vector(starts), w.vector(ends), w.ints(*range(len(starts)))])
 
 
-def _ends(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    return np.where(sizes < 0, _FAR, starts + sizes)
+def _end(w: Writer, start: int | str, size: int | str) -> int | str:
+    """Where a slice ends; a negative size goes to the end."""
+    if isinstance(size, int):
+        return _FAR if size < 0 else _sum(w, start, size)
+    is_open = w.node("Less", [size, w.ints(0)])
+    return str(w.node("Where", [is_open, w.ints(_FAR), w.vector([_sum(w, start, size)])]))
+
+
+def _sum(w: Writer, a: int | str, b: int | str) -> int | str:
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    return str(w.node("Add", [w.vector([a]), w.vector([b])]))
 
 
 @maps("StridedSlice")
 def strided_slice(w: Writer, op: Operation) -> Any:
     x = op.inputs[0]
-    begin, end, strides = (w.static(t, what) for t, what in zip(op.inputs[1:], ("begin", "end", "strides")))
+    begin, end = w.elements(op.inputs[1], "begin"), w.elements(op.inputs[2], "end")
+    strides = w.static(op.inputs[3], "strides")
     masks = {name: int(op.attrs[f"{name}_mask"]) for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
-    starts, ends, steps, axes, gone, added = [], [], [], [], [], []
+    starts: list[int | str] = []
+    ends: list[int | str] = []
+    steps, axes, gone, added = [], [], [], []
     axis = place = 0  # of the input, and of the input with the new dimensions
     for i in range(len(begin)):
 
@@ -194,10 +224,10 @@ def strided_slice(w: Writer, op: Operation) -> Any:
             place += 1
             continue
         step = int(strides[i])
-        first, last = int(begin[i]), int(end[i])
+        first, last = begin[i], end[i]
         if has("shrink_axis"):
             gone.append(place)
-            last, step = (first + 1 if first != -1 else _FAR), 1
+            last, step = _after(w, first), 1
         else:
             first = (0 if step > 0 else _FAR) if has("begin") else first
             last = (_FAR if step > 0 else -_FAR) if has("end") else last
@@ -209,12 +239,20 @@ def strided_slice(w: Writer, op: Operation) -> Any:
         axis, place = axis + 1, place + 1
     name = w.name(x)
     if axes:
-        name = w.node("Slice", [name, w.ints(*starts), w.ints(*ends), w.ints(*axes), w.ints(*steps)])
+        name = w.node("Slice", [name, w.vector(starts), w.vector(ends), w.ints(*axes), w.ints(*steps)])
     if added:
         name = w.node("Unsqueeze", [name, w.ints(*added)])
     if gone:
         name = w.node("Squeeze", [name, w.ints(*gone)])
     return name if axes or added or gone else w.node("Identity", [name])
+
+
+def _after(w: Writer, place: int | str) -> int | str:
+    """Where a slice of one element ends."""
+    if isinstance(place, int):
+        return _FAR if place == -1 else place + 1
+    is_last = w.node("Equal", [place, w.ints(-1)])
+    return str(w.node("Where", [is_last, w.ints(_FAR), w.vector([_sum(w, place, 1)])]))
 
 
 _REDUCTIONS = {"Mean": "ReduceMean", "Sum": "ReduceSum", "Max": "ReduceMax", "Min": "ReduceMin", "Prod": "ReduceProd"}

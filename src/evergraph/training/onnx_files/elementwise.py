@@ -123,6 +123,11 @@ def not_equal(w: Writer, op: Operation) -> Any:
     return w.node("Not", [w.node("Equal", w.names(op))])
 
 
+@maps("IsFinite")
+def is_finite(w: Writer, op: Operation) -> Any:
+    return w.node("Not", [w.node("Or", [w.node("IsNaN", w.names(op)), w.node("IsInf", w.names(op))])])
+
+
 @maps("SquaredDifference")
 def squared_difference(w: Writer, op: Operation) -> Any:
     difference = w.node("Sub", w.names(op))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evergraph.compiler.regions import Unstructured, structured
 from evergraph.formats import files
 from evergraph.formats.graph_import import import_graph_def
 from evergraph.framework import errors
@@ -19,17 +20,20 @@ from evergraph.framework.tensor import Tensor
 from evergraph.runtime.export.pure_function import named_feeds, session_and_graph
 from evergraph.runtime.fetches import Fetches
 from evergraph.runtime.session import Session
-from evergraph.training.onnx_files import arrangement, elementwise, networks
+from evergraph.training.onnx_files import arrangement, arrays, elementwise, networks
+from evergraph.training.onnx_files.arrays import arrays_of
 from evergraph.training.onnx_files.branches import without_known_branches
-from evergraph.training.onnx_files.writer import MAPPINGS, NotMapped, Writer
+from evergraph.training.onnx_files.loop_shapes import infer_around_loops
+from evergraph.training.onnx_files.loops import STRUCTURAL, Nested, is_written
+from evergraph.training.onnx_files.writer import Writer
 from evergraph.training.stablehlo_files import frozen
 
 OPSET = 18
 IR_VERSION = 8  # what readers of that opset know
-TABLES = (elementwise, networks, arrangement)
+TABLES = (elementwise, networks, arrangement, arrays)
 LARGEST = (2 << 30) - (1 << 20)  # a message of more cannot be written
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
-_NEVER_FIXED = (*_PLACEHOLDERS, "PlaceholderWithDefault", "Switch", "RefSwitch", "Merge", "RefMerge")
+_NEVER_FIXED = (*_PLACEHOLDERS, "PlaceholderWithDefault", "RefSwitch", "RefMerge", *STRUCTURAL)
 
 
 @public("to_onnx")
@@ -64,13 +68,27 @@ def to_onnx(fetches: Any, feeds: Any = (), path: Any = None, session: Any = None
     own = Graph()
     with own.as_default():
         graph_def = frozen(graph, session, list(outputs.values()), fed)
-        import_graph_def(without_known_branches(graph_def, {t.op.name for t in fed}), name="")
+        graph_def, pivots = without_known_branches(graph_def, {t.op.name for t in fed})
+        import_graph_def(graph_def, name="")
+        _take_shapes(own, graph)
+        infer_around_loops(own.get_operations())
     inputs = {name: own.get_tensor_by_name(t.name) for name, t in zip(names, fed, strict=True)}
     results = {name: own.get_tensor_by_name(t.name) for name, t in outputs.items()}
-    model = _model(onnx, own, inputs, results)
+    model = _model(onnx, own, inputs, results, pivots)
     if path is not None:
         files.write_file(as_text(os.fspath(path)), model.SerializeToString())
     return model
+
+
+def _take_shapes(graph: Graph, original: Graph) -> None:
+    """Let tensors have the static shapes of the graph that they come from: an import does not see around loops."""
+    sources = {op.name: op for op in original.get_operations()}
+    for op in graph.get_operations():
+        source = sources.get(op.name)
+        if source is not None and len(source.outputs) == len(op.outputs):
+            for t, t0 in zip(op.outputs, source.outputs):
+                if t.dtype._base is t0.dtype._base:  # else it was a variable, and is its value
+                    t.set_shape(t0.shape)
 
 
 def _package() -> Any:
@@ -94,11 +112,17 @@ def _named_outputs(graph: Graph, fetches: Any) -> dict[str, Tensor]:
     return {t.op.name if t.value_index == 0 else t.name: t for t in tensors}
 
 
-def _model(onnx: Any, graph: Graph, inputs: dict[str, Tensor], outputs: dict[str, Tensor]) -> Any:
+def _model(
+    onnx: Any, graph: Graph, inputs: dict[str, Tensor], outputs: dict[str, Tensor], pivots: dict[str, list[str]]
+) -> Any:
     fed = set(inputs.values())
-    ops = _needed(list(outputs.values()), fed)
+    waited_for = {
+        graph.get_operation_by_name(name): [graph.get_operation_by_name(c) for c in waits]
+        for name, waits in pivots.items()
+    }
+    ops = _needed(list(outputs.values()), fed, waited_for)
     fixed = _fixed(ops, fed)
-    rest = [op for op in ops if not fixed.issuperset(op.outputs) and fed.isdisjoint(op.outputs)]
+    rest = _needed([t for t in outputs.values() if t not in fixed], fed | fixed, waited_for)
     known = _values(graph, fixed, [t for op in rest for t in op.inputs] + list(outputs.values()))
     if missing := [op for op in rest if op.type in _PLACEHOLDERS]:
         raise ValueError(
@@ -111,7 +135,9 @@ def _model(onnx: Any, graph: Graph, inputs: dict[str, Tensor], outputs: dict[str
     kept = {name: writer.unique(name) for name in outputs}
     for name, t in inputs.items():
         writer.put(t, name)
-    _write(writer, rest)
+    for op, waits in waited_for.items():
+        op._add_control_inputs(waits)  # only now: what is fixed was computed without
+    _write(writer, ops, rest, frozenset(fed), list(outputs.values()))
     for name, t in outputs.items():
         writer.nodes.append(
             onnx.helper.make_node("Identity", [writer.name(t)], [kept[name]], name=f"{kept[name]}/output")
@@ -132,7 +158,7 @@ def _model(onnx: Any, graph: Graph, inputs: dict[str, Tensor], outputs: dict[str
     return model
 
 
-def _needed(outputs: list[Tensor], fed: set[Tensor]) -> list[Operation]:
+def _needed(outputs: list[Tensor], fed: set[Tensor], waited_for: dict[Operation, list[Operation]]) -> list[Operation]:
     """The ops whose values outputs are computed from; what is only ordered before them is not among these."""
     found: set[Operation] = set()
     waiting = [t for t in outputs if t not in fed]
@@ -141,6 +167,7 @@ def _needed(outputs: list[Tensor], fed: set[Tensor]) -> list[Operation]:
         if op not in found:
             found.add(op)
             waiting.extend(t for t in op.inputs if t not in fed)
+            waiting.extend(c.outputs[0] for c in waited_for.get(op, ()))
     return sorted(found, key=lambda op: op._id)
 
 
@@ -168,7 +195,11 @@ def _values(graph: Graph, fixed: set[Tensor], wanted: list[Tensor]) -> dict[Tens
     found = list(dict.fromkeys(t for t in wanted if t in fixed))
     with Session(graph=graph) as session:
         values = session.run(found, shapes) if found else []
-    return {t: np.asarray(value) for t, value in zip(found, values, strict=True)}
+    known = {t: np.asarray(value) for t, value in zip(found, values, strict=True)}
+    for t in wanted:
+        if t.op.type == "Enter" and t.op.attrs["is_constant"] and t.op.inputs[0] in known:
+            known[t] = known[t.op.inputs[0]]  # a constant that a loop takes from outside
+    return known
 
 
 def _is_known_size(op: Operation) -> bool:
@@ -185,19 +216,20 @@ def _is_known(shape: Any) -> bool:
     return shape is not None and None not in shape
 
 
-def _write(writer: Writer, ops: list[Operation]) -> None:
-    """Write all ops, or say of all that cannot be what is in the way."""
-    wrong: list[tuple[Operation, str]] = [(op, "") for op in ops if op.type not in MAPPINGS]
-    bad = {op for op, _ in wrong}
-    for op in ops:
-        if op in bad or any(t.op in bad for t in op.inputs):
-            bad.add(op)  # what comes after it cannot be tried
-            continue
-        try:
-            writer.op(op)
-        except NotMapped as reason:
-            wrong.append((op, str(reason)))
-            bad.add(op)
+def _write(
+    writer: Writer, ops: list[Operation], needed: list[Operation], fed: frozenset[Tensor], outputs: list[Tensor]
+) -> None:
+    """Write all ops that are needed, or say of all that cannot be what is in the way."""
+    writer.arrays = arrays_of(needed)
+    wrong: list[tuple[Any, str]] = [(op, "") for op in needed if not is_written(op)]
+    nested = Nested(writer, [op for op, _ in wrong], needed)
+    try:
+        structure = structured(ops, fed)
+    except Unstructured as reason:
+        wrong += [(op, str(reason)) for op in needed if op.type in ("LoopCond", "Merge")]
+    else:
+        nested.graph(structure, outputs)
+        wrong += nested.wrong.items()
     if wrong:
         lines = [f"{op.name!r} ({op.type})" + (f": {reason}" if reason else "") for op, reason in wrong]
         raise errors.UnimplementedError(
