@@ -64,3 +64,19 @@ def test_also_in_a_partial_run_and_between_queues():
         assert session.partial_run(handle, double, {fed: 4.0}) == 8.0
         session.run(enqueue, {fed: 1.0})
         assert session.run(again) == 0  # taken before it is counted
+
+
+def test_products_inside_and_outside_of_functions_and_loops_are_read():
+    @tf.function
+    def double(m):
+        return tf.matmul(m, 2.0 * tf.eye(2))
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [2, 2])
+        product = tf.matmul(x, x)
+        summed = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a + product), [0, tf.zeros([2, 2])])[1]
+        called = double(tf.matmul(double(product), product))
+        for _ in range(3):
+            got = session.run([summed, called], {x: 2.0 * np.eye(2)})
+            np.testing.assert_array_equal(got[0], 12.0 * np.eye(2))
+            np.testing.assert_array_equal(got[1], 64.0 * np.eye(2))

@@ -734,12 +734,8 @@ def _idle(structure: Structure, fetches: Sequence[Tensor | Operation]) -> set[An
     """
     idle = {op for op in structure.ops if op.type in _ONLY_GIVE_VALUES}
     if idle:
-        here = set(structure.ops)
-        asked = {f.op if isinstance(f, Tensor) else f for f in fetches}
-        for op in tuple(idle):
-            readers = (reader for t in op.outputs for reader in t._readers or ())
-            if op in asked or any(reader in here or reader in structure.maker for reader in readers):
-                idle.discard(op)
+        idle.difference_update(t.op for op in structure.ops for t in op.inputs)
+        idle.difference_update(f.op if isinstance(f, Tensor) else f for f in fetches)
     return idle
 
 
