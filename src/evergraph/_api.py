@@ -157,6 +157,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "contrib.eager": ("contrib.eager_names",),
     "contrib.losses": ("contrib.weighted_losses",),
+    "contrib.learn": ("contrib.documents",),
+    "contrib.learn.preprocessing": ("contrib.documents",),
     "contrib.opt": tuple(
         f"contrib.optimizers.{n}"
         for n in (
