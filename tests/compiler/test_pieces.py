@@ -1,5 +1,6 @@
 """Large programs in pieces: the same numbers as whole, and what is alike is compiled once."""
 
+import pickle
 from types import SimpleNamespace
 
 import jax
@@ -115,6 +116,34 @@ def test_literals_and_inputs_among_the_results(small_pieces):
         np.testing.assert_allclose(y, jax.jit(function)([jnp.zeros(2)], x)[0][2], rtol=1e-12)
         np.testing.assert_array_equal(zeros, np.zeros(2))
         assert nothing is None
+
+
+@pytest.mark.parametrize("from_disk", [False, True])
+def test_no_two_results_are_one_array(small_pieces, from_disk):
+    """Two variables that get one value, or one that gets a constant, give their arrays away at the next run."""
+    table = np.arange(5.0)
+
+    def function(donated, x):
+        y = x
+        for _ in range(40):
+            y = jnp.tanh(y) + 0.5 * y - jnp.cos(y)
+        return [y], [y, y, x, x, jnp.asarray(table), jnp.bool_(True), jnp.int32(7), donated[0]], None
+
+    with jax.enable_x64(True):
+        x = jnp.linspace(-1.0, 1.0, 5)
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)([np.zeros(2)], x)
+        program = Pieces(closed, jax.tree.structure(shapes), [True, False])
+        program.compile()
+        if from_disk:
+            program = Pieces.of_kept(pickle.loads(pickle.dumps(program.kept())))
+        for _ in range(2):
+            (shown,), variables, _ = program([jnp.zeros(2)], x)
+            arrays = [shown, *variables]
+            assert len({a.unsafe_buffer_pointer() for a in [x, *arrays]}) == 1 + len(arrays)
+            given_away = jax.jit(lambda *a: [2 * v for v in a[:5]], donate_argnums=tuple(range(5)))
+            for a, b in zip(given_away(*variables[:5]), [shown, shown, x, x, table], strict=True):
+                np.testing.assert_array_equal(a, 2 * np.asarray(b))
+            assert [v.dtype.name for v in variables[5:7]] == ["bool", "int32"]
 
 
 def test_cuts_follow_from_the_content(small_pieces):

@@ -71,7 +71,8 @@ class Pieces:
                 for v in equation.outvars:
                     made_in[v] = number
         wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-        kept = {v for v, d in zip(jaxpr.invars, donated, strict=True) if not d} | set(jaxpr.constvars) | wanted
+        held = {v for v, d in zip(jaxpr.invars, donated, strict=True) if not d} | set(jaxpr.constvars)
+        kept = held | wanted
         given = {v for v, d in zip(jaxpr.invars, donated, strict=True) if d}
         made: dict[Any, Any] = {}  # by what a piece is
         steps: list[tuple[Any, list[int], list[int], list[int]]] = []
@@ -94,10 +95,26 @@ class Pieces:
         self._made, self._steps = made, steps
         self._equations = len(equations)
         self._different_equations = sum(len(lines) - 1 for lines, *_ in made)
-        self._outputs = [(None, v.val) if isinstance(v, Literal) else (slots[v], None) for v in jaxpr.outvars]
+        self._outputs = self._results_at(jaxpr.outvars, slots, held)
         self._slots = len(slots)
         self.different = len(made)
-        self._leaves, self._unflatten, self._asarray = jax.tree.leaves, jax.tree.unflatten, jax.numpy.asarray
+        self._leaves, self._unflatten = jax.tree.leaves, jax.tree.unflatten
+
+    @staticmethod
+    def _results_at(variables: Sequence[Any], slots: dict[Any, int], held: set[Any]) -> list[tuple[Any, Any, bool]]:
+        """For each result the slot that it is in, or its value, and whether to copy it: no two results share an array,
+        nor does one with an input that its owner keeps. A variable that gets a result may give its array away."""
+        from jax.extend.core import Literal
+
+        found: list[tuple[Any, Any, bool]] = []
+        taken = set(held)
+        for v in variables:
+            if isinstance(v, Literal):
+                found.append((None, np.asarray(v.val), True))
+            else:
+                found.append((slots[v], None, v in taken))
+                taken.add(v)
+        return found
 
     def pay(self) -> bool:
         """Whether to compile the pieces, rather than the whole."""
@@ -130,7 +147,7 @@ class Pieces:
         self._steps = [(compiled[number], *rest) for number, *rest in kept["steps"]]
         self._constants = kept["constants"]
         self._results, self._inputs, self._outputs, self._slots, self.different = kept["rest"]
-        self._leaves, self._unflatten, self._asarray = jax.tree.leaves, jax.tree.unflatten, jax.numpy.asarray
+        self._leaves, self._unflatten = jax.tree.leaves, jax.tree.unflatten
         return self
 
     def __len__(self) -> int:
@@ -148,8 +165,17 @@ class Pieces:
                 values[slot] = None
             for slot, value in zip(outputs, made, strict=True):
                 values[slot] = value
-        results = [self._asarray(value) if slot is None else values[slot] for slot, value in self._outputs]
+        results = []
+        for slot, value, is_shared in self._outputs:
+            found = value if slot is None else values[slot]
+            results.append(_copied(found) if is_shared else found)
         return self._unflatten(self._results, results)
+
+
+def _copied(value: Any) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.array(value, copy=True)
 
 
 _CUTS_OUT = frozenset(("slice", "squeeze", "reshape"))
