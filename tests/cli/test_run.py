@@ -71,6 +71,21 @@ def test_the_exit_code_is_the_programs(program, statement, code):
     assert evergraph("run", program(f"import sys\n{statement}")).returncode == code
 
 
+def test_names_that_numpy_dropped_are_there(program):
+    path = program(
+        """
+        import numpy as np
+        import tensorflow as tf
+
+        x = tf.placeholder(np.float, [None])
+        with tf.Session() as session:
+            print(session.run(x + 1.0, {x: np.asfarray([1, 2])}), np.array([1.5], np.int), np.NaN, np.product([2, 3]))
+        """
+    )
+    done = evergraph("run", path)
+    assert done.stdout == "[2. 3.] [1] nan 6\n", done.stderr
+
+
 def test_a_module_runs_by_name(program, tmp_path):
     program("import tensorflow as tf; print(tf.__version__)", "mine.py")
     assert evergraph("run", "-m", "mine", cwd=tmp_path).stdout == "1.15.5\n"

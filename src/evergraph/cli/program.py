@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 
 from evergraph.cli import needs
-from evergraph.compat import alias
+from evergraph.compat import alias, numpy_names
 from evergraph.framework.frames import PACKAGE
 
 
@@ -39,6 +39,7 @@ def run_module(name: str, arguments: list[str]) -> int:
 
 def _run(start: Callable[[], object]) -> int:
     alias.install()
+    numpy_names.restore()
     sys.excepthook = _print_error  # what threads and exit handlers raise goes the same way
     try:
         start()
