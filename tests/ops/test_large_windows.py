@@ -74,8 +74,7 @@ def test_poolings(case, ties):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_average_of_a_large_window_is_one_of_all_places():
-    """The gradient of an average, place by place."""
+def test_the_gradient_of_an_average_place_by_place():
     shape, size = (1, 12, 11, 1), (9, 7)
     window = sliding(shape[1:-1], size, (1, 1), (1, 1), b"SAME")
     expected = np.zeros(shape, np.float32)

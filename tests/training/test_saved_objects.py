@@ -14,19 +14,9 @@ import evergraph as tf
 from evergraph.formats import messages
 from evergraph.training.saved_model import structures
 
+pytestmark = pytest.mark.usefixtures("graph")
+
 OF_TF2 = str(Path(__file__).with_name("recordings") / "objects_of_tf2")
-
-
-@pytest.fixture(autouse=True)
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
-
-
-@pytest.fixture
-def sess(graph):
-    with tf.Session() as sess:
-        yield sess
 
 
 def initialize(sess):

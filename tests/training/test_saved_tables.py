@@ -15,20 +15,10 @@ from evergraph.formats import messages
 from evergraph.training.saved_model.pruned_functions import UnliftableError
 from evergraph.training.tracking.capturable import TrackableResource
 
+pytestmark = pytest.mark.usefixtures("graph")
+
 RECORDINGS = Path(__file__).with_name("recordings")
 WORDS = ["two", "a", "?"]
-
-
-@pytest.fixture(autouse=True)
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
-
-
-@pytest.fixture
-def sess(graph):
-    with tf.Session() as sess:
-        yield sess
 
 
 def initialize(sess):

@@ -17,8 +17,6 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from evergraph.compiler.calls import spelled_out
 from evergraph.compiler.effects import VARIABLE_OPS, Effects, effects, fetched_version, shared_reference, variable_of
 from evergraph.compiler.regions import (
@@ -330,14 +328,9 @@ class _Block:
         self.registers[register] = op.attrs["value"]
         self.constants.add(register)
 
-    def handle(self, declared: Operation) -> None:
-        """What stands for a handle where it is only given on. Who reads it finds its variable (effects.py)."""
+    def handle_register(self, declared: Operation) -> Register:
+        """What stands for a handle that is fetched or given on. Who reads it finds its variable (effects.py)."""
         register = self.tensor_register(declared.outputs[0])
-        self.registers[register] = np.zeros((), np.uint8)
-        self.constants.add(register)
-
-    def fetched_handle(self, declared: Operation) -> Register:
-        register = self.new()
         self.registers[register] = handle_bytes(declared)
         self.constants.add(register)
         return register
@@ -365,13 +358,12 @@ class _Block:
         flat = []
         for position, t in enumerate(op.inputs):
             version = self.effects.reads.get((op, position))
-            if version is None:
-                declared = t.op
-                if declared.type == "VarHandleOp" and t not in self.fed and t not in self.of_tensor:
-                    self.handle(declared)
-                flat.append(self.tensor_register(t))
-            else:
+            if version is not None:
                 flat.append(self.version_register(*version))
+            elif t.op.type == "VarHandleOp" and t not in self.fed:
+                flat.append(self.handle_register(t.op))
+            else:
+                flat.append(self.tensor_register(t))
         if isinstance(op, LoopOp):
             assert op.region is not None
             program = _LoopBlock(op.region, self.fed).program()
@@ -563,7 +555,7 @@ class _Assembly(_Block):
 
     def fetch_register(self, t: Tensor) -> Register:
         if t.dtype is dtypes.resource and t not in self.fed and (declared := variable_of(t)) is not None:
-            return self.fetched_handle(declared)
+            return self.handle_register(declared)
         if t.dtype._is_ref_dtype and t not in self.fed and variable_of(t) is not None:
             return self.version_register(*fetched_version(t, self.effects))
         reference = None if t in self.fed or not self.effects.last else shared_reference(t, self.fed)

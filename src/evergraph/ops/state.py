@@ -71,7 +71,7 @@ def var_handle_shape(made: Operation) -> Shape:
 
 
 def handle_bytes(declared: Operation) -> np.ndarray:
-    """The handle that a VarHandleOp gives, as TF hands it to a program: the bytes of a `ResourceHandleProto`."""
+    """The handle that a VarHandleOp gives: the bytes of a `ResourceHandleProto`, uint8, as a program fetches it."""
     from evergraph.formats import messages
 
     attrs = declared.attrs
@@ -81,7 +81,7 @@ def handle_bytes(declared: Operation) -> np.ndarray:
         name=attrs["shared_name"].decode() or declared.name,
         maybe_type_name="N10tensorflow3VarE",
     )
-    return np.frombuffer(made.SerializeToString(), [("resource", np.uint8)])
+    return np.frombuffer(made.SerializeToString(), np.uint8)
 
 
 _PASS_HANDLES_ON = {"Identity", "Enter", "RefEnter", "Switch", "Merge", "NextIteration", "Exit"}

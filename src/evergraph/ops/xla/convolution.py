@@ -107,8 +107,6 @@ def _without_covered_axes(w: tuple[int, ...], x: tuple[int, ...], window: Window
     first = last = len(window.size)
     depth = x[-1]
     while first and not any(window.padding[first - 1]) and window.size[first - 1] == window.input[first - 1]:
-        if window.dilation[first - 1] > 1 and window.size[first - 1] > 1:
-            break
         first -= 1
         depth *= window.size[first]
     if depth == x[-1]:
